@@ -1,0 +1,1 @@
+"""The joint network in PyTorch: encoders, decoder, checkpoints, export."""

@@ -1,0 +1,1 @@
+"""The ROS 2 side: the lifecycle node, its messages and parameters, the player."""

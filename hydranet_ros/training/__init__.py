@@ -1,0 +1,1 @@
+"""Training the joint network from asymmetric annotations."""
