@@ -1,0 +1,40 @@
+# Every target sets up .venv by itself; see scripts/bootstrap.py.
+PYTHON ?= python3
+BIN := .venv/bin
+FRAMES ?= 0
+
+.PHONY: help demo test test-slow lint types bench clean
+
+help:
+	@echo 'make demo       camera images -> mask, depth, cloud through the real node; writes demo/'
+	@echo 'make test       the test-suite'
+	@echo 'make test-slow  the exhaustive tests'
+	@echo 'make lint       ruff            make types  mypy'
+	@echo 'make bench      what a frame costs beside the network'
+
+demo:
+	@$(PYTHON) scripts/bootstrap.py cpu ros
+	@$(BIN)/hydranet demo -o demo $(if $(filter-out 0,$(FRAMES)),--frames $(FRAMES))
+
+test:
+	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-slow:
+	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint:
+	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types:
+	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(BIN)/mypy
+
+bench:
+	@$(PYTHON) scripts/bootstrap.py cpu ros
+	@$(BIN)/python benchmarks/frame.py
+
+clean:
+	rm -rf .venv build install log demo .pytest_cache .mypy_cache .ruff_cache

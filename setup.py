@@ -1,0 +1,101 @@
+"""One set-up for pip and for colcon (ament_python)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'hydranet_ros'
+ROOT = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """Return ``__version__`` without importing the package."""
+    for line in (ROOT / PACKAGE / '__init__.py').read_text(encoding='utf-8').splitlines():
+        if line.startswith('__version__'):
+            return line.split("'")[1]
+    raise RuntimeError(f'{PACKAGE}/__init__.py states no __version__')
+
+
+def share(folder: str) -> list:
+    """List the files below ``folder`` as data files of the package's share folder."""
+    groups = {}
+    for path in sorted((ROOT / folder).rglob('*')):
+        if path.is_file() and '__pycache__' not in path.parts:
+            relative = path.relative_to(ROOT)
+            groups.setdefault(relative.parent.as_posix(), []).append(relative.as_posix())
+    return [(f'share/{PACKAGE}/{parent}', files) for parent, files in sorted(groups.items())]
+
+
+EXTRAS = {
+    'ros': [
+        'ros-rclpy[fastrtps]>=7.1.6,<10',
+        'ros-sensor-msgs>=5.3,<6',
+        'ros-std-msgs>=5.3,<6',
+        'ros-diagnostic-msgs>=5.3,<6',
+        'ros-lifecycle-msgs>=2.0,<3',
+        'ros-nav-msgs>=5.3,<6',
+        'ros-rosgraph-msgs>=2.0,<3',
+    ],
+    'cpu': ['onnxruntime>=1.18,<2'],
+    'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.22,<2', 'tensorrt>=10.9,<12'],
+    'train': [
+        'torch>=2.2,<3',
+        'onnx>=1.16,<2',
+        'onnxscript>=0.5,<1',
+        'onnxruntime>=1.18,<2',
+        'mujoco>=3.2,<5',
+        'albumentations>=2,<3',
+        'scipy>=1.10,<2',
+    ],
+    'viewer': ['rerun-sdk>=0.22,<1'],
+    'test': [
+        'pytest>=8,<10',
+        'pytest-timeout>=2.3,<3',
+        'pytest-cov>=5,<8',
+        'hypothesis>=6.100,<7',
+        'onnx>=1.16,<2',
+    ],
+    'lint': ['ruff==0.17.5', 'mypy==2.4.1', 'types-PyYAML'],
+    'colcon': ['colcon-common-extensions>=0.3,<1'],
+}
+
+setup(
+    name=PACKAGE,
+    version=version(),
+    description='Joint semantic segmentation and metric depth from one camera, as a ROS 2 node',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='The hydranet_ros developers',
+    maintainer='The hydranet_ros developers',
+    maintainer_email='hydranet-ros@users.noreply.github.com',
+    license='Apache-2.0',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        *share('launch'),
+        *share('config'),
+        *share('models'),
+    ],
+    zip_safe=False,
+    python_requires='>=3.10',
+    install_requires=[
+        'numpy>=1.24,<3',
+        'opencv-python-headless>=4.6,<6',
+        'PyYAML>=6,<7',
+        'typer>=0.12,<1',
+        'rich>=13,<16',
+        'httpx>=0.25,<1',
+        'rosbags>=0.10,<0.12',
+        'av>=12,<19',
+    ],
+    extras_require=EXTRAS,
+    tests_require=['pytest'],
+    entry_points={
+        'console_scripts': [
+            'hydranet = hydranet_ros.cli:main',
+            'hydranet_node = hydranet_ros.ros.node:main',
+        ],
+    },
+)
