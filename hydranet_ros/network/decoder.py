@@ -1,0 +1,115 @@
+"""
+The Light-Weight RefineNet decoder with chained residual pooling and a head a task.
+
+Section III of the paper: all 1x1 convolutions, 256 wide, without bias or batch norm; the pooling
+block of the finest level is depthwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+WIDTH = 256
+POOLING_STAGES = 4
+
+
+class MaxPool5(nn.Module):
+    """
+    A 5x5 max pool of stride 1 as 5x1 then 1x5.
+
+    Equal to the bit, and faster: 10 comparisons a pixel instead of 25.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.MaxPool2d((5, 1), stride=1, padding=(2, 0))
+        self.columns = nn.MaxPool2d((1, 5), stride=1, padding=(0, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        return self.columns(self.rows(x))
+
+
+class ChainedResidualPooling(nn.Module):
+    """Four stages of pool and 1x1 convolution, each added to the running sum."""
+
+    def __init__(self, width: int, groups: int = 1) -> None:
+        super().__init__()
+        self.pool = MaxPool5()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(width, width, 1, groups=groups, bias=False) for _ in range(POOLING_STAGES)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, width, H, W) to the same shape."""
+        top = x
+        for conv in self.convs:
+            top = conv(self.pool(top))
+            x = x + top
+        return x
+
+
+class Head(nn.Module):
+    """Depthwise 1x1, ReLU6, 3x3 convolution with bias: the features of stride 4 to one task."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.pre = nn.Conv2d(WIDTH, WIDTH, 1, groups=WIDTH, bias=False)
+        self.out = nn.Conv2d(WIDTH, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 256, H, W) to (B, outputs, H, W)."""
+        return self.out(functional.relu6(self.pre(x)))
+
+
+class Decoder(nn.Module):
+    """
+    The decoder and its heads.
+
+    :param channels: channels of the encoder's features, grouped by stride, deepest first.
+    :param heads: outputs of each task's head, by task name.
+    :param align_corners: how features are upsampled: the official code ``False``, DenseTorch
+        ``True``; a property of the weights, not a choice.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Sequence[int]],
+        heads: Mapping[str, int],
+        *,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        last = len(channels) - 1
+        self.stems = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(inputs, WIDTH, 1, bias=False) for inputs in level)
+            for level in channels
+        )
+        self.pools = nn.ModuleList(
+            ChainedResidualPooling(WIDTH, groups=WIDTH if index == last else 1)
+            for index in range(len(channels))
+        )
+        self.adapts = nn.ModuleList(
+            nn.Conv2d(WIDTH, WIDTH, 1, bias=False) for _ in range(last)
+        )
+        self.heads = nn.ModuleDict({task: Head(outputs) for task, outputs in heads.items()})
+
+    def forward(self, features: list[list[Tensor]]) -> dict[str, Tensor]:
+        """Map the encoder's features to {task: (B, outputs, H / 4, W / 4)}."""
+        x: Tensor | None = None
+        for index, (stems, pool, level) in enumerate(zip(self.stems, self.pools, features)):
+            total = sum(conv(feature) for conv, feature in zip(stems, level))
+            if x is not None:
+                x = functional.interpolate(
+                    self.adapts[index - 1](x),
+                    size=level[0].shape[2:],
+                    mode='bilinear',
+                    align_corners=self.align_corners,
+                )
+                total = total + x
+            x = pool(functional.relu6(total))
+        return {task: head(x) for task, head in self.heads.items()}
