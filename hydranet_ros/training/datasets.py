@@ -1,0 +1,135 @@
+"""
+Data sets on disk as samples that may lack any annotation.
+
+Each loader checks what it finds and says exactly what is missing where.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import DatasetError
+from hydranet_ros.model_info import UNLABELLED
+
+# CamVid's eleven classes (sky, building, pole, road, pavement, tree, sign, fence, car,
+# pedestrian, bicyclist) to the six of KITTI; the rest is not learnt.
+CAMVID_TO_KITTI6 = (0, 1, UNLABELLED, 2, 3, 4, UNLABELLED, UNLABELLED, 5, UNLABELLED, UNLABELLED)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    One annotated image.
+
+    :param image: (H, W, 3) uint8 RGB.
+    :param labels: (H, W) uint8 class ids, 255 unlabelled, or ``None``.
+    :param depth: (H, W) float32 metres along the optical axis, 0 unknown, or ``None``.
+    :param focal_length: pixels at this image's size, 0 where unknown (then ``depth`` is ``None``).
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8] | None = None
+    depth: NDArray[np.float32] | None = None
+    focal_length: float = 0.0
+
+
+def load_camvid(root: Path, split: str = 'train') -> list[Sample]:
+    """
+    Load ``root/<split>/images/*.jpg`` with ``root/<split>/labels/NAME.png``, mapped to six classes.
+
+    :raises DatasetError: naming the folder or file that is missing or does not fit.
+    """
+    folder = root / split
+    images = _listed(folder / 'images', '*.jpg')
+    table = np.full(256, UNLABELLED, np.uint8)
+    table[: len(CAMVID_TO_KITTI6)] = CAMVID_TO_KITTI6
+    samples = []
+    for path in images:
+        labels = _read(folder / 'labels' / f'{path.stem}.png', cv2.IMREAD_UNCHANGED)
+        image = _read_rgb(path)
+        _same_size(image, labels, path)
+        samples.append(Sample(f'{split}/{path.stem}', image, table[labels]))
+    return samples
+
+
+def load_scenes(root: Path, limit: int = 0) -> list[Sample]:
+    """
+    Load a data set written by ``hydranet scenes``: labels and depth for every image.
+
+    :param limit: read at most so many frames; 0 for all.
+    :raises DatasetError: naming the folder or file that is missing or does not fit.
+    """
+    manifest_path = root / 'manifest.json'
+    if not manifest_path.is_file():
+        raise DatasetError(f'{manifest_path} is missing; write the set with: hydranet scenes OUT')
+    manifest = json.loads(manifest_path.read_text(encoding='utf-8'))
+    frames = manifest['frames'][: limit or None]
+    scale = float(manifest['depth_scale'])
+    return [_scene_sample(root, frame, scale) for frame in frames]
+
+
+def _scene_sample(root: Path, frame: dict, scale: float) -> Sample:
+    name = frame['name']
+    image = _read_rgb(root / f'{name}.jpg')
+    labels = _read(root / f'{name}.labels.png', cv2.IMREAD_UNCHANGED)
+    depth = _read(root / f'{name}.depth.png', cv2.IMREAD_UNCHANGED)
+    _same_size(image, labels, root / name)
+    return Sample(name, image, labels, depth.astype(np.float32) / scale, float(frame['fx']))
+
+
+def load(kind: str, root: Path, split: str = 'train') -> list[Sample]:
+    """
+    Load a data set by the name of its loader.
+
+    :param kind: ``camvid`` or ``scenes``.
+    :raises DatasetError: if the kind is unknown, or the loader's own.
+    """
+    if kind == 'camvid':
+        return load_camvid(root, split)
+    if kind == 'scenes':
+        return load_scenes(root)
+    raise DatasetError(f'Data set kind {kind!r} is unknown; allowed: camvid, scenes.')
+
+
+def class_pixels(samples: Iterable[Sample], num_classes: int) -> NDArray[np.int64]:
+    """Return the number of labelled pixels of each class, (num_classes,)."""
+    counts = np.zeros(num_classes, np.int64)
+    for sample in samples:
+        if sample.labels is not None:
+            counts += np.bincount(sample.labels.ravel(), minlength=256)[:num_classes]
+    return counts
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise DatasetError(f'{folder} holds no {pattern}; expected images there.')
+    return found
+
+
+def _read(path: Path, flag: int) -> NDArray:
+    array = cv2.imread(str(path), flag) if path.is_file() else None
+    if array is None:
+        state = 'cannot be decoded' if path.is_file() else 'is missing'
+        raise DatasetError(f'{path} {state}.')
+    return array
+
+
+def _read_rgb(path: Path) -> NDArray[np.uint8]:
+    return cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _same_size(image: NDArray, labels: NDArray, path: Path) -> None:
+    if image.shape[:2] != labels.shape:
+        raise DatasetError(
+            f'{path}: the image is {image.shape[:2]}, its labels are {labels.shape}; '
+            'both must be (height, width) alike.'
+        )
