@@ -55,11 +55,11 @@ class TrainConfig:
     num_classes: int = 6
     tasks: tuple[str, ...] = ('segmentation', 'depth')
     seed: int = 1
-    learning_rate: float = 0.002
+    learning_rate: float = 0.0006
     encoder_factor: float = 1.0
     weight_decay: float = 0.02
     warm_up: int = 200
-    clip: float = 2.0
+    clip: float = 1.0
     ema: float = 0.998
     depth_weight: float = 1.0
     depth_focal_length: float = 721.5377

@@ -32,6 +32,11 @@ _LOG_FIELDS = (
 )  # fmt: skip
 
 
+# A second moment that forgets faster than the default: the decoder has no batch norm, and a
+# late spike of its gradient saturates ReLU6 for good.
+_BETAS = (0.9, 0.99)
+
+
 class Trainer:
     """One run: the network, its average, the optimiser and where they are kept."""
 
@@ -46,7 +51,9 @@ class Trainer:
         if 'depth' in config.tasks:
             nn.init.ones_(self.model.decoder.heads['depth'].out.bias)
         self.average = deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=config.learning_rate)
+        self.optimiser = torch.optim.AdamW(
+            self._groups(), lr=config.learning_rate, betas=_BETAS
+        )
         self.step = 0
         self.seconds = 0.0
         self.batches = BatchSource([_load(item, roots) for item in config.data], config)
@@ -104,7 +111,7 @@ class Trainer:
         self.optimiser.step()
         self.step += 1
         self._update_average()
-        return {'loss': float(total), **{key: float(value) for key, value in found.items()}}
+        return {key: float(value.detach()) for key, value in {'loss': total, **found}.items()}
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -1,0 +1,135 @@
+"""
+A data set of streets on disk.
+
+``NAME.jpg``, ``NAME.labels.png`` (class ids, 255 unlabelled), ``NAME.depth.png`` (uint16, metres
+times ``depth_scale``, 0 unknown) and ``manifest.json`` with every frame's focal length and pose.
+The same seed gives the same bytes; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import Progress
+
+from hydranet_ros import __version__
+from hydranet_ros.scenes.appearance import Appearance
+from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
+from hydranet_ros.scenes.street import LENGTH, build_street
+
+KITTI_FOCAL, KITTI_WIDTH = 721.5377, 1242
+DEPTH_SCALE = 256
+VIEWS_PER_STREET = 8
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One frame of the manifest; ``fx`` in pixels, pose in metres and radians."""
+
+    name: str
+    fx: float
+    pose: dict[str, float]
+
+
+def render_dataset(
+    out: Path, *, count: int, seed: int = 1, size: tuple[int, int] = (288, 480), workers: int = 1
+) -> Path:
+    """
+    Render ``count`` frames into ``out`` and return the manifest's path.
+
+    :param size: (height, width) in pixels.
+    :raises SceneError: if MuJoCo cannot render here.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    streets = [(out, seed, index, size, min(VIEWS_PER_STREET, count - index * VIEWS_PER_STREET))
+               for index in range(-(-count // VIEWS_PER_STREET))]  # fmt: skip
+    records: list[FrameRecord] = []
+    with Progress() as progress:
+        task = progress.add_task('streets', total=len(streets))
+        for found in _each(streets, workers):
+            records += found
+            progress.advance(task)
+    manifest = {
+        'version': __version__, 'seed': seed, 'size': list(size), 'depth_scale': DEPTH_SCALE,
+        'frames': [asdict(record) for record in records],
+    }  # fmt: skip
+    path = out / 'manifest.json'
+    path.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding='utf-8')
+    return path
+
+
+def _each(streets, workers: int):
+    if workers <= 1:
+        yield from (_render_street(*street) for street in streets)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+        yield from pool.map(_render_street, *zip(*streets))
+
+
+def _render_street(out: Path, seed: int, index: int, size, views: int) -> list[FrameRecord]:
+    street_seed = seed * 100_000 + index
+    rng = np.random.default_rng((202, street_seed))
+    plans = [_plan(rng, size[1]) for _ in range(views)]
+    records = [
+        FrameRecord(f'{street_seed:09d}_{view}', round(fx, 4), _pose_values(pose))
+        for view, (pose, fx) in enumerate(plans)
+    ]
+    if all(_complete(out, record.name) for record in records):
+        return records
+    street = build_street(street_seed)
+    appearance = Appearance(rng, street.lights['sky'])
+    with StreetRenderer(street, size) as renderer:
+        for record, (pose, fx) in zip(records, plans):
+            placed = Pose(**{**asdict(pose), 'y': street.lane * pose.y})
+            frame = renderer.render(placed, fx)
+            write_frame(out, record.name, frame, appearance.apply(frame))
+    return records
+
+
+def _plan(rng: np.random.Generator, width: int) -> tuple[Pose, float]:
+    """Return where to look from (y in units of the lane's offset) and the focal length."""
+    pose = Pose(
+        x=rng.uniform(-5, LENGTH - 95),
+        y=rng.uniform(-0.6, 1.5),
+        z=rng.uniform(1.3, 2.0),
+        yaw=rng.normal(0, 0.09) if rng.random() < 0.8 else rng.uniform(-0.7, 0.7),
+        pitch=rng.normal(0, 0.03),
+        roll=rng.normal(0, 0.012),
+    )
+    focal = KITTI_FOCAL * width / KITTI_WIDTH * float(np.exp(rng.uniform(-0.25, 0.45)))
+    return pose, focal
+
+
+def _pose_values(pose: Pose) -> dict[str, float]:
+    return {key: round(float(value), 6) for key, value in asdict(pose).items()}
+
+
+def _paths(out: Path, name: str) -> list[Path]:
+    return [out / f'{name}{suffix}' for suffix in ('.jpg', '.labels.png', '.depth.png')]
+
+
+def _complete(out: Path, name: str) -> bool:
+    return all(path.is_file() for path in _paths(out, name))
+
+
+def write_frame(out: Path, name: str, frame: RawFrame, image) -> None:
+    """Write the three files of a frame, each whole or not at all."""
+    depth = np.nan_to_num(frame.depth, nan=0.0) * DEPTH_SCALE
+    arrays = (
+        (cv2.cvtColor(image, cv2.COLOR_RGB2BGR), '.jpg', [cv2.IMWRITE_JPEG_QUALITY, 92]),
+        (frame.labels, '.png', []),
+        (np.where(depth < 65535, depth, 0).astype(np.uint16), '.png', []),
+    )
+    for path, (array, kind, options) in zip(_paths(out, name), arrays):
+        done, data = cv2.imencode(kind, array, options)
+        assert done
+        temporary = path.with_name(path.name + '.part')
+        temporary.write_bytes(data.tobytes())
+        os.replace(temporary, path)
