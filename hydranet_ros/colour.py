@@ -1,0 +1,83 @@
+"""Palettes and pictures: labels, overlay, depth and normals as RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.model_info import ClassInfo
+
+Rgb = NDArray[np.uint8]
+
+
+def palette(classes: Sequence[ClassInfo]) -> Rgb:
+    """Return the colour of every class id, (256, 3) uint8 RGB; black where there is no class."""
+    table = np.zeros((256, 3), np.uint8)
+    for item in classes:
+        table[item.id] = item.color
+    return table
+
+
+def colour_labels(labels: NDArray[np.uint8], table: Rgb, out: Rgb | None = None) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of labels (H, W) uint8.
+
+    :param table: (256, 3) of :func:`palette`.
+    """
+    return cv2.applyColorMap(labels, table.reshape(256, 1, 3), out)
+
+
+def overlay(image: Rgb, coloured: Rgb, alpha: float, out: Rgb | None = None) -> Rgb:
+    """Return ``coloured`` over ``image``; ``alpha`` is the weight of ``coloured``, 0..1."""
+    return cv2.addWeighted(image, 1 - alpha, coloured, alpha, 0, out)
+
+
+_TURBO = cv2.cvtColor(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_TURBO),
+    cv2.COLOR_BGR2RGB,
+)[0]
+
+
+def depth_palette() -> Rgb:
+    """Return the colours of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black."""
+    table = _TURBO[::-1].copy()
+    table[0] = 0
+    return table
+
+
+_DEPTH_TABLE = depth_palette()
+
+
+def colour_depth(
+    depth: NDArray[np.float32], depth_range: tuple[float, float], out: Rgb | None = None
+) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 metres.
+
+    The range is fixed, so that a colour means the same distance in every frame. Depth is shown by
+    its square root, which spends more colours on what is near; red is near, blue is far, NaN is
+    black.
+    """
+    near, far = depth_range
+    scaled = np.sqrt(np.clip((depth - near) / max(1e-6, far - near), 0, 1))
+    known = np.isfinite(scaled)
+    index = np.where(known, 1 + 254 * np.where(known, scaled, 0), 0).astype(np.uint8)
+    return colour_labels(index, _DEPTH_TABLE, out)
+
+
+def colour_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of unit vectors (H, W, 3) in the optical frame, x right, y down.
+
+    As the official code colours them: red right, green towards the camera, blue down.
+    """
+    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
+    shown = np.stack([x, -z, y], -1)
+    result = np.nan_to_num((shown + 1) * 127.5).astype(np.uint8)
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out
