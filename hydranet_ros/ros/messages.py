@@ -1,0 +1,156 @@
+"""
+Between messages and arrays, without copies where the memory allows it.
+
+A message takes the buffer of a result as its data (see :mod:`hydranet_ros.buffers`); it is
+published before the next frame writes there again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from hydranet_ros.buffers import backing_array
+from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
+from hydranet_ros.errors import ImageError
+from hydranet_ros.geometry import CameraModel
+from hydranet_ros.model_info import ModelInfo
+from hydranet_ros.perception import Cloud
+
+# x, y, z at 0, 4, 8; rgb as RViz reads it at 12 (0x00RRGGBB in a float32's bytes); the label in
+# its unused highest byte.
+POINT_FIELDS = (
+    PointField(name='x', offset=0, datatype=PointField.FLOAT32, count=1),
+    PointField(name='y', offset=4, datatype=PointField.FLOAT32, count=1),
+    PointField(name='z', offset=8, datatype=PointField.FLOAT32, count=1),
+    PointField(name='rgb', offset=12, datatype=PointField.FLOAT32, count=1),
+    PointField(name='label', offset=15, datatype=PointField.UINT8, count=1),
+)
+POINT_STEP = 16
+
+
+def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    """
+    Return an image message as (H, W, 3) uint8 RGB.
+
+    Encodings that numpy and OpenCV cannot view go through cv_bridge where it is installed.
+
+    :raises ImageError: if the encoding, the step or the data cannot be used.
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(message.data)
+    if message.encoding not in SUPPORTED_ENCODINGS:
+        return _through_cv_bridge(message)
+    return to_rgb(
+        message.data, height=message.height, width=message.width, encoding=message.encoding,
+        step=message.step, is_bigendian=bool(message.is_bigendian),
+    )  # fmt: skip
+
+
+def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
+    try:
+        from cv_bridge import CvBridge, CvBridgeError
+    except ImportError:
+        raise ImageError(
+            f'Image encoding {message.encoding!r} is not supported here; supported: '
+            f'{", ".join(SUPPORTED_ENCODINGS)}. Others need cv_bridge, which is not installed.'
+        ) from None
+    try:
+        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, 'rgb8'))
+    except (CvBridgeError, cv2.error, TypeError, ValueError) as err:
+        raise ImageError(f'cv_bridge cannot convert {message.encoding!r} to rgb8: {err}') from err
+
+
+def camera_from_info(message: CameraInfo) -> CameraModel:
+    """
+    Return the camera model of a CameraInfo.
+
+    :raises CameraError: if the camera is not calibrated or a value is impossible.
+    """
+    roi = message.roi
+    return CameraModel.from_camera_info(
+        message.width, message.height, message.k, message.d, message.distortion_model,
+        binning=(message.binning_x, message.binning_y),
+        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
+    )  # fmt: skip
+
+
+def message_data(values: NDArray) -> array:
+    """Return an array's bytes as message data: its own memory where it allows, else a copy."""
+    own = backing_array(values)
+    if own is not None:
+        return own
+    data = array('B')
+    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+    return data
+
+
+def fill_image(message: Image, values: NDArray, encoding: str, header: Header) -> Image:
+    """Put an (H, W) or (H, W, C) array into a message, which is returned."""
+    message.header = header
+    message.height, message.width = values.shape[:2]
+    message.encoding = encoding
+    message.is_bigendian = 0
+    message.step = values.nbytes // values.shape[0]
+    message.data = message_data(values)
+    return message
+
+
+def fill_cloud(message: PointCloud2, cloud: Cloud, header: Header) -> PointCloud2:
+    """Put an organised cloud into a message, which is returned."""
+    message.header = header
+    message.height, message.width = cloud.data.shape
+    message.fields = list(POINT_FIELDS)
+    message.is_bigendian = False
+    message.point_step = POINT_STEP
+    message.row_step = POINT_STEP * cloud.data.shape[1]
+    message.data = message_data(cloud.data)
+    message.is_dense = False
+    return message
+
+
+def scaled_camera_info(source: CameraInfo, height: int, width: int, header: Header) -> CameraInfo:
+    """
+    Return the camera info of an image of the source's camera resized to ``width`` x ``height``.
+
+    K, P and ROI are scaled in x and y separately; what is equal is copied.
+    """
+    own_width = source.roi.width or source.width
+    own_height = source.roi.height or source.height
+    x, y = width / max(1, own_width), height / max(1, own_height)
+    message = CameraInfo(
+        header=header, height=round(source.height * y), width=round(source.width * x),
+        distortion_model=source.distortion_model, d=list(source.d), r=list(source.r),
+    )  # fmt: skip
+    rows = (x, y, 1.0)
+    message.k = [value * rows[index // 3] for index, value in enumerate(source.k)]
+    message.p = [value * rows[index // 4] for index, value in enumerate(source.p)]
+    message.binning_x, message.binning_y = source.binning_x, source.binning_y
+    message.roi.x_offset = round(source.roi.x_offset * x)
+    message.roi.y_offset = round(source.roi.y_offset * y)
+    message.roi.width = round(source.roi.width * x)
+    message.roi.height = round(source.roi.height * y)
+    message.roi.do_rectify = source.roi.do_rectify
+    return message
+
+
+def label_info(info: ModelInfo, header: Header) -> Any | None:
+    """Return the vision_msgs/LabelInfo of a model, or ``None`` where vision_msgs is missing."""
+    try:
+        from vision_msgs.msg import LabelInfo, VisionClass
+    except ImportError:
+        return None
+    rows = [VisionClass(class_id=item.id, class_name=item.name) for item in info.classes]
+    return LabelInfo(header=header, class_map=rows, threshold=0.0)
+
+
+def seconds(stamp: Time) -> float:
+    """Return a stamp in seconds."""
+    return stamp.sec + 1e-9 * stamp.nanosec

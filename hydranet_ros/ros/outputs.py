@@ -1,0 +1,144 @@
+"""The node's publishers: which outputs are wanted, and how each becomes messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from hydranet_ros.buffers import BufferPool
+from hydranet_ros.model_info import ModelInfo
+from hydranet_ros.perception import Output, PerceptionResult
+from hydranet_ros.ros.messages import fill_cloud, fill_image, label_info, scaled_camera_info
+
+QUEUE = 2
+
+
+@dataclass(frozen=True)
+class _Topic:
+    name: str
+    kind: type
+    field: str
+    encoding: str = ''
+
+
+TOPICS = {
+    Output.MASK: _Topic('~/segmentation/mask', Image, 'labels', 'mono8'),
+    Output.COLOR: _Topic('~/segmentation/color', Image, 'color', 'rgb8'),
+    Output.OVERLAY: _Topic('~/segmentation/overlay', Image, 'overlay', 'rgb8'),
+    Output.CONFIDENCE: _Topic('~/segmentation/confidence', Image, 'confidence', 'mono8'),
+    Output.DEPTH: _Topic('~/depth/image', Image, 'depth', '32FC1'),
+    Output.DEPTH_COLOR: _Topic('~/depth/color', Image, 'depth_color', 'rgb8'),
+    Output.NORMALS: _Topic('~/normals/image', Image, 'normals', '32FC3'),
+    Output.POINTS: _Topic('~/points', PointCloud2, 'cloud'),
+}
+DEPTH_INFO_TOPIC = '~/depth/camera_info'
+LABEL_TOPIC = '~/segmentation/label_info'
+
+
+class Outputs:
+    """
+    Publishers of the outputs that a model can give; their messages are kept and used again.
+
+    Publishers are reliable with a short queue, as RViz asks; every policy is open through
+    ``qos_overrides``.
+    """
+
+    def __init__(self, node: LifecycleNode, info: ModelInfo, available: frozenset[Output]) -> None:
+        self._node = node
+        self._pool = BufferPool()
+        profile = QoSProfile(depth=QUEUE, reliability=ReliabilityPolicy.RELIABLE)
+        self._publishers = {
+            output: self._publisher(topic.kind, topic.name, profile)
+            for output, topic in TOPICS.items() if output in available
+        }  # fmt: skip
+        self._messages = {output: TOPICS[output].kind() for output in self._publishers}
+        self._depth_info = (
+            self._publisher(CameraInfo, DEPTH_INFO_TOPIC, profile)
+            if Output.DEPTH in available else None
+        )  # fmt: skip
+        self._labels = self._label_publisher(info) if Output.MASK in available else None
+
+    def _publisher(self, kind: type, topic: str, profile: QoSProfile) -> Any:
+        return self._node.create_lifecycle_publisher(
+            kind, topic, profile,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )  # fmt: skip
+
+    def _label_publisher(self, info: ModelInfo) -> tuple[Any, Any] | None:
+        message = label_info(info, Header(stamp=self._node.get_clock().now().to_msg()))
+        if message is None:
+            self._node.get_logger().info(
+                f'vision_msgs is not installed: {LABEL_TOPIC} is not published.'
+            )
+            return None
+        latched = QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )  # fmt: skip
+        return self._publisher(type(message), LABEL_TOPIC, latched), message
+
+    def announce(self) -> None:
+        """Publish what is latched; call when the publishers are active."""
+        if self._labels is not None:
+            publisher, message = self._labels
+            publisher.publish(message)
+
+    def wanted(self) -> frozenset[Output]:
+        """Return the outputs that somebody listens to now."""
+        heard = {
+            output for output, publisher in self._publishers.items()
+            if publisher.get_subscription_count()
+        }  # fmt: skip
+        return frozenset(heard)
+
+    def publish(
+        self, result: PerceptionResult, wanted: frozenset[Output], header: Header,
+        source: CameraInfo | None, *, depth_encoding: str,
+    ) -> None:  # fmt: skip
+        """Publish what is wanted of a result, every message with the image's own header."""
+        for output in wanted:
+            message = self._messages[output]
+            values = getattr(result, TOPICS[output].field)
+            if values is None:
+                continue
+            if output is Output.POINTS:
+                fill_cloud(message, values, header)
+            elif output is Output.DEPTH and depth_encoding == '16UC1':
+                fill_image(message, self._millimetres(values), '16UC1', header)
+            else:
+                fill_image(message, values, TOPICS[output].encoding, header)
+            self._publishers[output].publish(message)
+        if source is not None and result.depth is not None and self._hears_depth_info():
+            info = scaled_camera_info(source, *result.depth.shape, header)
+            self._depth_info.publish(info)
+
+    def _hears_depth_info(self) -> bool:
+        return self._depth_info is not None and self._depth_info.get_subscription_count() > 0
+
+    def _millimetres(self, depth: np.ndarray) -> np.ndarray:
+        """Return depth in millimetres, 0 unknown, as REP 118 has it for 16UC1."""
+        scaled = self._pool.get('scaled', depth.shape, np.float32)
+        cv2.multiply(depth, 1000.0, dst=scaled)
+        scaled[~(scaled < 65535.5)] = 0
+        out = self._pool.get('millimetres', depth.shape, np.uint16)
+        np.copyto(out, np.rint(scaled), casting='unsafe')
+        return out
+
+    def destroy(self) -> None:
+        """Destroy every publisher."""
+        destroy: Callable[[Any], bool] = self._node.destroy_lifecycle_publisher
+        for publisher in self._publishers.values():
+            destroy(publisher)
+        if self._depth_info is not None:
+            destroy(self._depth_info)
+        if self._labels is not None:
+            destroy(self._labels[0])
