@@ -1,0 +1,260 @@
+"""Pictures, folders and videos in; pictures, MP4 and GIF out, a frame at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import MediaError
+
+IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
+VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.gif', '.mpg', '.mpeg')
+GIF_WIDTH = 640
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    One picture.
+
+    :param seconds: time since the start of the source.
+    :param image: (H, W, 3) uint8 RGB.
+    """
+
+    name: str
+    seconds: float
+    image: NDArray[np.uint8]
+
+
+def natural_order(path: Path) -> list[Any]:
+    """Return a sort key that puts frame-2 before frame-10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.name)]
+
+
+def list_images(folder: Path, pattern: str = '*') -> list[Path]:
+    """
+    Return the pictures of a folder in natural order.
+
+    :raises MediaError: if there are none.
+    """
+    found = [path for path in folder.glob(pattern) if path.suffix.lower() in IMAGES]
+    if not found:
+        raise MediaError(
+            f'{folder} holds no picture that matches {pattern!r}; known endings: '
+            f'{", ".join(IMAGES)}.'
+        )
+    return sorted(found, key=natural_order)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """
+    Return a picture as (H, W, 3) uint8 RGB; grey, alpha and 16-bit ones are converted.
+
+    :raises MediaError: if it is missing or cannot be decoded.
+    """
+    try:
+        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as err:
+        raise MediaError(f'{path} cannot be read: {err.strerror or err}.') from err
+    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    if image is None:
+        raise MediaError(f'{path} ({raw.size} bytes) is not a picture that can be decoded.')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_image(path: Path, image: NDArray) -> None:
+    """
+    Write an (H, W) or RGB (H, W, 3) picture, uint8 or uint16, by the path's ending.
+
+    :raises MediaError: if it cannot be written.
+    """
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(path.suffix, image)
+    if not done:
+        raise MediaError(f'{path}: a picture of {image.shape} {image.dtype} cannot be encoded.')
+    write_bytes(path, data.tobytes())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """
+    Write a file whole or not at all.
+
+    :raises MediaError: if the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f'.{path.name}.part')
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as err:
+        temporary.unlink(missing_ok=True)
+        raise MediaError(f'{path} cannot be written: {err.strerror or err}.') from err
+
+
+class VideoReader:
+    """
+    Frames of a video, decoded as they are asked for.
+
+    :raises MediaError: if the file is no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import av
+
+        self.path = path
+        try:
+            self._container = av.open(str(path))
+            self._stream = self._container.streams.video[0]
+        except (av.error.FFmpegError, IndexError, OSError) as err:
+            raise MediaError(f'{path} is not a video that can be decoded: {err}') from err
+        self._stream.thread_type = 'AUTO'
+        self.fps = float(self._stream.average_rate or 25)
+        self.count = int(self._stream.frames or 0)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        import av
+
+        index = 0
+        try:
+            for frame in self._container.decode(self._stream):
+                moment = frame.time if frame.time is not None else index / self.fps
+                image = frame.to_ndarray(format='rgb24')
+                yield Frame(f'{self.path.stem}_{index:06d}', float(moment), image)
+                index += 1
+        except av.error.FFmpegError as err:
+            raise MediaError(f'{self.path} is damaged after frame {index}: {err}') from err
+
+
+class VideoWriter:
+    """
+    Writes an MP4 (H.264) a frame at a time; leaving the context finishes the file.
+
+    Sides are cut to even numbers, as the format asks.
+
+    :raises MediaError: if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._container: Any = None
+        self._stream: Any = None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append an (H, W, 3) uint8 RGB picture."""
+        import av
+
+        height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+        try:
+            if self._container is None:
+                self._open(height, width)
+            even = np.ascontiguousarray(image[:height, :width])
+            frame = av.VideoFrame.from_ndarray(even, format='rgb24')
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except (av.error.FFmpegError, OSError) as err:
+            raise MediaError(f'{self.path} cannot be written: {err}') from err
+
+    def _open(self, height: int, width: int) -> None:
+        import av
+
+        self._container = av.open(str(self.path), 'w')
+        self._stream = self._container.add_stream('libx264', rate=self._rate)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = 'yuv420p'
+        self._stream.options = {'crf': '20', 'preset': 'veryfast'}
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._container is None:
+            return
+        for packet in self._stream.encode():
+            self._container.mux(packet)
+        self._container.close()
+        self._container = None
+
+
+class GifWriter:
+    """
+    Writes a GIF a frame at a time, at most 640 pixels wide, with one palette a frame.
+
+    GIF counts time in hundredths of a second, so the frame rate is met on average, and players
+    show at most 50 frames a second; faster sources lose frames evenly.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self._fps = fps
+        self._images: Any = None
+        self._seen = 0
+        self._written = 0.0
+        self._file: Any = None
+
+    def __enter__(self) -> GifWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append an (H, W, 3) uint8 RGB picture."""
+        moment = self._seen / self._fps
+        self._seen += 1
+        delay = round(100 * (self._seen / self._fps - self._written))
+        if delay < 2:
+            return
+        self._written = max(self._written, moment) if False else self._written + delay / 100
+        self._append(_shrunk(image), delay)
+
+    def _append(self, image: NDArray[np.uint8], delay: int) -> None:
+        from PIL import Image as Picture
+        from PIL import GifImagePlugin
+
+        picture = Picture.fromarray(image).quantize(255, dither=Picture.Dither.NONE)
+        try:
+            if self._file is None:
+                self._file = self.path.open('wb')
+                for part in GifImagePlugin.getheader(picture, info={'loop': 0})[0]:
+                    self._file.write(part)
+                self._file.write(b'!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00')
+            for part in GifImagePlugin.getdata(
+                picture, (0, 0), duration=delay * 10, include_color_table=True
+            ):
+                self._file.write(part)
+        except OSError as err:
+            raise MediaError(f'{self.path} cannot be written: {err.strerror or err}.') from err
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._file is not None:
+            self._file.write(b';')
+            self._file.close()
+            self._file = None
+
+
+def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if width <= GIF_WIDTH:
+        return np.ascontiguousarray(image)
+    size = (GIF_WIDTH, round(height * GIF_WIDTH / width))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

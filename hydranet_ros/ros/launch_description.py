@@ -1,0 +1,120 @@
+"""
+The launch description that all presets share; a preset's launch file only names it.
+
+Needs ROS 2's own ``launch`` and ``launch_ros``, which come with an installation, not as wheels.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, LogInfo, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterFile
+
+from hydranet_ros.resources import config_file
+from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
+
+_BOOLEAN = ['true', 'false']
+
+
+def preset_launch_description(preset: str) -> LaunchDescription:
+    """Return the launch description of a preset; ``--show-args`` lists its arguments."""
+    return LaunchDescription([
+        *_arguments(preset),
+        OpaqueFunction(function=_actions, kwargs={'preset': preset}),
+    ])  # fmt: skip
+
+
+def _arguments(preset: str) -> list[DeclareLaunchArgument]:
+    rows: list[tuple[str, str, str, list[str] | None]] = [
+        ('image', 'image', 'Topic of the camera image.', None),
+        ('camera_info', '', "Topic of the camera info; empty: the image's sibling.", None),
+        ('image_transport', 'raw', 'Transport of the image.', ['raw', 'compressed']),
+        ('namespace', '', 'Namespace of the node.', None),
+        ('model', '', 'Model file, a path or a name; empty: the one of the preset.', None),
+        ('domain', '', 'Domain of a model that has several; empty: the default.', None),
+        ('provider', 'auto', 'Execution provider of ONNX Runtime; auto takes the best there is.',
+         ['auto', 'tensorrt', 'cuda', 'cpu']),
+        ('params_file', '', "File of ROS parameters (YAML), which override the preset's.", None),
+        ('autostart', 'true', 'Configure and activate the node without a lifecycle manager.',
+         _BOOLEAN),
+        ('use_sim_time', 'false', 'Take the time from /clock.', _BOOLEAN),
+        ('rviz', 'false', 'Show overlay, depth and cloud in RViz.', _BOOLEAN),
+        ('bag', '', 'Bag to play with /clock; empty: none. Implies use_sim_time.', None),
+        ('log_level', 'info', 'Level of the log.', ['debug', 'info', 'warn', 'error', 'fatal']),
+        ('dds_profile', 'default', 'Fast DDS profile for large messages: default, off, or a path.',
+         None),
+    ]  # fmt: skip
+    assert preset
+    return [
+        DeclareLaunchArgument(name, default_value=value, description=text,
+                              **({'choices': choices} if choices else {}))
+        for name, value, text, choices in rows
+    ]  # fmt: skip
+
+
+def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    os.environ[SWITCH] = value('dds_profile')
+    said = apply_dds_profile()
+    sim_time = value('use_sim_time') == 'true' or bool(value('bag'))
+    actions: list[Any] = [LogInfo(msg=said), _node(value, preset, sim_time), _rviz(value, sim_time)]
+    if value('bag'):
+        actions.append(
+            ExecuteProcess(
+                cmd=['ros2', 'bag', 'play', '--clock', '100', value('bag')], output='screen'
+            )
+        )
+    return actions
+
+
+def _node(value: Any, preset: str, sim_time: bool) -> LifecycleNode:
+    parameters: list[Any] = [{
+        'preset': preset,
+        'model': value('model'),
+        'domain': value('domain'),
+        'provider': value('provider'),
+        'image_transport': value('image_transport'),
+        'autostart': value('autostart') == 'true',
+        'use_sim_time': sim_time,
+    }]  # fmt: skip
+    if value('params_file'):
+        parameters.append(ParameterFile(value('params_file')))
+    remappings = [('image', value('image'))]
+    if value('camera_info'):
+        remappings.append(('camera_info', value('camera_info')))
+    return LifecycleNode(
+        package='hydranet_ros',
+        executable='hydranet_node',
+        name='hydranet',
+        namespace=value('namespace'),
+        parameters=parameters,
+        remappings=remappings,
+        ros_arguments=['--log-level', f'hydranet:={value("log_level")}'],
+        output='screen',
+    )
+
+
+def _rviz(value: Any, sim_time: bool) -> Node:
+    namespace = value('namespace').strip('/')
+    prefix = f'/{namespace}' if namespace else ''
+    topics = ['segmentation/overlay', 'depth/color', 'points', 'depth/image']
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', str(config_file('hydranet.rviz'))],
+        parameters=[{'use_sim_time': sim_time}],
+        remappings=[
+            (f'/hydranet/{topic}', f'{prefix}/hydranet/{topic}') for topic in topics if prefix
+        ],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+
+

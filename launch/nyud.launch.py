@@ -1,0 +1,7 @@
+"""Preset nyud; arguments: ros2 launch hydranet_ros nyud.launch.py --show-args."""
+
+from hydranet_ros.ros.launch_description import preset_launch_description
+
+
+def generate_launch_description():
+    return preset_launch_description('nyud')

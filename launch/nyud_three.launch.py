@@ -1,0 +1,7 @@
+"""Preset nyud_three; arguments: ros2 launch hydranet_ros nyud_three.launch.py --show-args."""
+
+from hydranet_ros.ros.launch_description import preset_launch_description
+
+
+def generate_launch_description():
+    return preset_launch_description('nyud_three')
