@@ -52,7 +52,10 @@ _DEPTH_TABLE = depth_palette()
 
 
 def colour_depth(
-    depth: NDArray[np.float32], depth_range: tuple[float, float], out: Rgb | None = None
+    depth: NDArray[np.float32],
+    depth_range: tuple[float, float],
+    out: Rgb | None = None,
+    scratch: NDArray[np.float32] | None = None,
 ) -> Rgb:
     """
     Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 metres.
@@ -60,12 +63,20 @@ def colour_depth(
     The range is fixed, so that a colour means the same distance in every frame. Depth is shown by
     its square root, which spends more colours on what is near; red is near, blue is far, NaN is
     black.
+
+    :param scratch: kept from frame to frame, it saves an allocation: float32, the shape of depth.
     """
     near, far = depth_range
-    scaled = np.sqrt(np.clip((depth - near) / max(1e-6, far - near), 0, 1))
-    known = np.isfinite(scaled)
-    index = np.where(known, 1 + 254 * np.where(known, scaled, 0), 0).astype(np.uint8)
-    return colour_labels(index, _DEPTH_TABLE, out)
+    known = cv2.compare(depth, depth, cv2.CMP_EQ)
+    scale = 1 / max(1e-6, far - near)
+    share = cv2.addWeighted(depth, scale, depth, 0, -near * scale, scratch)
+    cv2.threshold(share, 0, 0, cv2.THRESH_TOZERO, share)
+    cv2.sqrt(share, share)
+    index = cv2.addWeighted(share, 254, share, 0, 1, dtype=cv2.CV_8U)
+    return colour_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
+
+
+_NORMALS_TO_RGB = 127.5 * np.array([[1, 0, 0, 1], [0, 0, -1, 1], [0, 1, 0, 1]], np.float32)
 
 
 def colour_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
@@ -74,10 +85,5 @@ def colour_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
 
     As the official code colours them: red right, green towards the camera, blue down.
     """
-    x, y, z = normals[..., 0], normals[..., 1], normals[..., 2]
-    shown = np.stack([x, -z, y], -1)
-    result = np.nan_to_num((shown + 1) * 127.5).astype(np.uint8)
-    if out is None:
-        return result
-    np.copyto(out, result)
-    return out
+    shown = cv2.transform(normals, _NORMALS_TO_RGB)
+    return cv2.add(shown, (0, 0, 0, 0), out, dtype=cv2.CV_8U)

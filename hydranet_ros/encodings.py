@@ -1,8 +1,10 @@
 """
 Image bytes of every accepted encoding as RGB.
 
-Names are those of ``sensor_msgs/image_encodings``. Rows may be padded (``step``), 16-bit samples
-may be big-endian.
+The names are those of ``sensor_msgs/image_encodings``. 16-bit samples are brought to 8 bit by
+``round(v / 257)``, so that the full range stays the full range. ``8UC3`` and ``8UC4`` are read as
+BGR, as RViz does. A Bayer name gives the top left 2x2 block in reading order; OpenCV's constants
+name the block one pixel further right and down, hence the crossed table.
 """
 
 from __future__ import annotations
@@ -16,56 +18,81 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import ImageError
 
+_SCALE_16_TO_8 = 1 / 257
+
 
 @dataclass(frozen=True)
 class _Layout:
-    """Bytes a sample, channels, and OpenCV's conversion to RGB (``None``: already RGB)."""
+    """
+    How an encoding lies in memory.
+
+    :param code: OpenCV's conversion to RGB, ``None`` where it is RGB already.
+    :param multiples: what height and width must divide by.
+    :param planes: rows stored for each row of the picture.
+    """
 
     itemsize: int
     channels: int
     code: int | None
+    multiples: tuple[int, int] = (1, 1)
+    planes: float = 1.0
+
+    def row_bytes(self, width: int) -> int:
+        return width * self.channels * self.itemsize
 
 
-# OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first two
-# rows' start: rggb is OpenCV's BayerBG.
+_COLOURS = {
+    'rgb': (3, None),
+    'bgr': (3, cv2.COLOR_BGR2RGB),
+    'rgba': (4, cv2.COLOR_RGBA2RGB),
+    'bgra': (4, cv2.COLOR_BGRA2RGB),
+    'mono': (1, cv2.COLOR_GRAY2RGB),
+}
+_BAYER = {
+    'bayer_rggb': cv2.COLOR_BayerBG2RGB,
+    'bayer_bggr': cv2.COLOR_BayerRG2RGB,
+    'bayer_gbrg': cv2.COLOR_BayerGR2RGB,
+    'bayer_grbg': cv2.COLOR_BayerGB2RGB,
+}
+_UYVY = _Layout(1, 2, cv2.COLOR_YUV2RGB_UYVY, multiples=(1, 2))
+_YUYV = _Layout(1, 2, cv2.COLOR_YUV2RGB_YUY2, multiples=(1, 2))
 _LAYOUTS = {
-    'rgb8': _Layout(1, 3, None),
-    'bgr8': _Layout(1, 3, cv2.COLOR_BGR2RGB),
-    '8UC3': _Layout(1, 3, cv2.COLOR_BGR2RGB),
-    'rgba8': _Layout(1, 4, cv2.COLOR_RGBA2RGB),
-    'bgra8': _Layout(1, 4, cv2.COLOR_BGRA2RGB),
-    '8UC4': _Layout(1, 4, cv2.COLOR_BGRA2RGB),
-    'mono8': _Layout(1, 1, cv2.COLOR_GRAY2RGB),
+    **{f'{name}8': _Layout(1, count, code) for name, (count, code) in _COLOURS.items()},
+    **{f'{name}16': _Layout(2, count, code) for name, (count, code) in _COLOURS.items()},
+    **{f'{name}8': _Layout(1, 1, code, multiples=(2, 2)) for name, code in _BAYER.items()},
+    **{f'{name}16': _Layout(2, 1, code, multiples=(2, 2)) for name, code in _BAYER.items()},
     '8UC1': _Layout(1, 1, cv2.COLOR_GRAY2RGB),
-    'yuv422': _Layout(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    'uyvy': _Layout(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    'yuv422_yuy2': _Layout(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    'yuyv': _Layout(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    'bayer_rggb8': _Layout(1, 1, cv2.COLOR_BayerBG2RGB),
-    'bayer_bggr8': _Layout(1, 1, cv2.COLOR_BayerRG2RGB),
-    'bayer_gbrg8': _Layout(1, 1, cv2.COLOR_BayerGR2RGB),
-    'bayer_grbg8': _Layout(1, 1, cv2.COLOR_BayerGB2RGB),
-    'rgb16': _Layout(2, 3, None),
-    'bgr16': _Layout(2, 3, cv2.COLOR_BGR2RGB),
-    'rgba16': _Layout(2, 4, cv2.COLOR_RGBA2RGB),
-    'bgra16': _Layout(2, 4, cv2.COLOR_BGRA2RGB),
-    'mono16': _Layout(2, 1, cv2.COLOR_GRAY2RGB),
-    '16UC1': _Layout(2, 1, cv2.COLOR_GRAY2RGB),
+    '8UC3': _Layout(1, 3, cv2.COLOR_BGR2RGB),
+    '8UC4': _Layout(1, 4, cv2.COLOR_BGRA2RGB),
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
+    'nv12': _Layout(1, 1, cv2.COLOR_YUV2RGB_NV12, multiples=(2, 2), planes=1.5),
+    'nv21': _Layout(1, 1, cv2.COLOR_YUV2RGB_NV21, multiples=(2, 2), planes=1.5),
 }
 SUPPORTED_ENCODINGS = tuple(_LAYOUTS)
 
 
 def to_rgb(
-    data: Any, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool = False
+    data: Any,
+    *,
+    height: int,
+    width: int,
+    encoding: str,
+    step: int,
+    is_bigendian: bool = False,
+    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """
     Return an image message's pixels as (H, W, 3) uint8 RGB, C-contiguous.
 
-    ``rgb8`` without row padding is a view of ``data``; everything else is converted. 8UC3 and
-    8UC4 are read as BGR, as RViz does. 16-bit samples are divided by 257, so that the full range
-    stays the full range.
+    ``rgb8`` without row padding is a view of ``data``; everything else is converted, into ``out``
+    where that is given and has the right shape.
 
-    :param data: bytes-like.
+    :param data: any contiguous buffer: bytes, ``array.array``, numpy array.
+    :param step: bytes from the start of a row to the next.
+    :param is_bigendian: byte order of the 16-bit encodings.
     :raises ImageError: if the encoding is unknown, or size, step and data do not fit together.
     """
     layout = _LAYOUTS.get(encoding)
@@ -74,49 +101,99 @@ def to_rgb(
             f'Image encoding {encoding!r} is not supported; supported: '
             f'{", ".join(SUPPORTED_ENCODINGS)}. Convert it before (image_proc, cv_bridge).'
         )
-    rows = _rows(data, height, width, step, layout, encoding)
+    _check_size(layout, height, width, encoding)
+    raw = _bytes(data)
+    _check_bytes(raw.size, layout, height, width, step=step, encoding=encoding)
+    kind = np.dtype('u1' if layout.itemsize == 1 else '>u2' if is_bigendian else '<u2')
+    image = _view(raw, layout, (int(height * layout.planes), width), kind, step)
     if layout.itemsize == 2:
-        samples = rows.view('>u2' if is_bigendian else '<u2')
-        rows = np.rint(samples / np.float32(257)).astype(np.uint8)
-    image = rows.reshape(height, width, layout.channels)
-    if layout.code is None:
-        return np.ascontiguousarray(image)
-    if layout.channels == 2 and width % 2 or encoding.startswith('bayer') and min(height, width) < 2:
-        raise ImageError(f'A {encoding} image of {width}x{height} pixels has half a sample; '
-                         'its width must be even (and both sides at least 2 for Bayer).')  # fmt: skip
-    return cv2.cvtColor(np.ascontiguousarray(image), layout.code)
-
-
-def _rows(data, height: int, width: int, step: int, layout: _Layout, encoding: str) -> NDArray:
-    """Return (H, W * channels * itemsize) uint8 without padding."""
-    needed = width * layout.channels * layout.itemsize
-    flat = np.frombuffer(data, np.uint8)
-    if height <= 0 or width <= 0:
-        raise ImageError(f'The image is empty: {width}x{height} pixels. Check the camera driver.')
-    if step < needed:
-        raise ImageError(
-            f'step is {step} bytes; a row of {width} pixels {encoding} needs at least {needed}.'
-        )
-    if flat.size < step * (height - 1) + needed:
-        raise ImageError(
-            f'The image holds {flat.size} bytes; {height} rows of step {step} need '
-            f'{step * height}.'
-        )
-    if flat.size < step * height:
-        flat = np.concatenate([flat, np.zeros(step * height - flat.size, np.uint8)])
-    return np.ascontiguousarray(flat[: step * height].reshape(height, step)[:, :needed])
+        image = _to_8_bit(image)
+    target = out if _fits(out, height, width) else None
+    if layout.code is not None:
+        return cv2.cvtColor(image, layout.code, dst=target)
+    return _contiguous(image, target)
 
 
 def decode_compressed(data: Any) -> NDArray[np.uint8]:
     """
     Return a JPEG or PNG image as (H, W, 3) uint8 RGB.
 
-    :raises ImageError: if the bytes cannot be decoded.
+    An EXIF orientation is ignored: camera_info speaks of the pixels as they were recorded.
+
+    :raises ImageError: if the bytes are not a whole picture.
     """
-    raw = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
-    if image is None:
+    raw = _bytes(data)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        bgr = cv2.imdecode(raw, flags) if raw.size else None
+    except cv2.error as err:
+        raise ImageError(f'{raw.size} bytes of compressed image: OpenCV says {err}') from err
+    if bgr is None:
         raise ImageError(
-            f'{raw.size} bytes of compressed image cannot be decoded; JPEG and PNG are supported.'
+            f'{raw.size} bytes of compressed image cannot be decoded (they start with '
+            f'{raw[:8].tobytes()!r}); JPEG and PNG are supported.'
         )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _check_size(layout: _Layout, height: int, width: int, encoding: str) -> None:
+    if height <= 0 or width <= 0:
+        raise ImageError(f'The image is empty: {width}x{height} pixels. Check the camera driver.')
+    if height % layout.multiples[0] or width % layout.multiples[1]:
+        raise ImageError(
+            f'A {encoding} image of {width}x{height} pixels has half a sample: its width must '
+            f'divide by {layout.multiples[1]}, its height by {layout.multiples[0]}.'
+        )
+
+
+def _check_bytes(
+    size: int, layout: _Layout, height: int, width: int, *, step: int, encoding: str
+) -> None:
+    """Accept whole rows; the padding of the last one may be left out, as some drivers do."""
+    needed = layout.row_bytes(width)
+    if step < needed:
+        raise ImageError(
+            f'step is {step} bytes; a row of {width} pixels {encoding} needs at least {needed}. '
+            'The publisher fills the message wrongly.'
+        )
+    whole = step * int(height * layout.planes)
+    if size not in (whole, whole - step + needed):
+        raise ImageError(
+            f'The image holds {size} bytes; {width}x{height} pixels {encoding} with step {step} '
+            f'need {whole}. The publisher fills the message wrongly.'
+        )
+
+
+def _view(
+    raw: NDArray[np.uint8], layout: _Layout, shape: tuple[int, int], kind: np.dtype, step: int
+) -> NDArray:
+    """Return the samples, (rows, W) or (rows, W, channels), without a copy."""
+    inner = (layout.channels * layout.itemsize, layout.itemsize)
+    samples = np.ndarray((*shape, layout.channels), kind, buffer=raw, strides=(step, *inner))
+    return samples[..., 0] if layout.channels == 1 else samples
+
+
+def _to_8_bit(samples: NDArray) -> NDArray[np.uint8]:
+    native = np.ascontiguousarray(samples, np.uint16)
+    return cv2.convertScaleAbs(native, alpha=_SCALE_16_TO_8).reshape(samples.shape)
+
+
+def _bytes(data: Any) -> NDArray[np.uint8]:
+    try:
+        return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
+    except (TypeError, ValueError) as err:
+        raise ImageError(
+            f'Image data of type {type(data).__name__} is no contiguous buffer ({err}); give '
+            'bytes, array.array or a C-contiguous numpy array.'
+        ) from err
+
+
+def _fits(out: NDArray | None, height: int, width: int) -> bool:
+    return out is not None and out.shape == (height, width, 3) and out.dtype == np.uint8
+
+
+def _contiguous(image: NDArray, target: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    if image.flags.c_contiguous or target is None:
+        return np.ascontiguousarray(image)
+    np.copyto(target, image)
+    return target

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import CameraError
+from hydranet_ros.lens import COEFFICIENTS, distort, undistort
 
-_COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
-_ITERATIONS = 40
-_CONVERGED = 1e-3
+_CONVERGED_PIXELS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -50,24 +49,24 @@ class CameraModel:
         if min(self.fx, self.fy) <= 0 or min(self.width, self.height) <= 0:
             raise CameraError(
                 f'Focal lengths ({self.fx}, {self.fy}) and size {self.width}x{self.height} must '
-                'be positive.'
+                'be positive. Check the CameraInfo.'
             )
         self._check_distortion()
 
     def _check_distortion(self) -> None:
-        if not any(self.distortion):
+        if not any(self.distortion) and self.distortion_model != 'equidistant':
             object.__setattr__(self, 'distortion', ())
             return
-        allowed = _COEFFICIENTS.get(self.distortion_model)
+        allowed = COEFFICIENTS.get(self.distortion_model)
         if allowed is None:
             raise CameraError(
                 f'Distortion model {self.distortion_model!r} is unknown; allowed: '
-                f'{", ".join(_COEFFICIENTS)}.'
+                f'{", ".join(COEFFICIENTS)}. Publish rectified images (image_proc) instead.'
             )
         if len(self.distortion) not in allowed:
             raise CameraError(
                 f'{self.distortion_model} has {len(self.distortion)} coefficients; allowed: '
-                f'{allowed}.'
+                f'{allowed}. Calibrate the camera again.'
             )
 
     @classmethod
@@ -124,119 +123,30 @@ def pixel_rays(camera: CameraModel, stride: int = 1) -> NDArray[np.float32]:
 
     :param stride: take every so many pixels, from pixel 0.
     """
-    u = (np.arange(0, camera.width, stride) - camera.cx) / camera.fx
-    v = (np.arange(0, camera.height, stride) - camera.cy) / camera.fy
-    distorted = np.stack(np.meshgrid(u, v), -1)
-    return undistort(distorted, camera).astype(np.float32)
+    u, v = np.arange(0, camera.width, stride), np.arange(0, camera.height, stride)
+    return unproject(np.stack(np.meshgrid(u, v), -1), camera).astype(np.float32)
 
 
-def undistort(points: NDArray, camera: CameraModel) -> NDArray[np.float64]:
+def unproject(pixels: NDArray, camera: CameraModel) -> NDArray[np.float64]:
     """
-    Return normalised image points (..., 2) without the lens' distortion; NaN where impossible.
+    Return x/z and y/z (..., 2) of the rays of pixels (..., 2); NaN where the lens has no ray.
+
+    The inverse of :func:`project` up to depth, exact to 1e-6 pixels.
     """
-    points = np.asarray(points, np.float64)
-    if not camera.distortion:
-        return points
-    if camera.distortion_model == 'equidistant':
-        return _undistort_equidistant(points, camera)
-    return _undistort_newton(points, camera)
-
-
-def _undistort_newton(points: NDArray, camera: CameraModel) -> NDArray:
-    """Solve distort(p) = points by Newton's method with a numerical Jacobian."""
-    guess = points.copy()
-    step = 1e-6
-    with np.errstate(all='ignore'):
-        for _ in range(_ITERATIONS):
-            here = distort(guess, camera)
-            error = here - points
-            dx = (distort(guess + (step, 0), camera) - here) / step
-            dy = (distort(guess + (0, step), camera) - here) / step
-            det = dx[..., 0] * dy[..., 1] - dy[..., 0] * dx[..., 1]
-            move = np.stack(
-                [(dy[..., 1] * error[..., 0] - dy[..., 0] * error[..., 1]) / det,
-                 (dx[..., 0] * error[..., 1] - dx[..., 1] * error[..., 0]) / det], -1
-            )  # fmt: skip
-            size = np.maximum(1.0, np.abs(move).max(-1, keepdims=True) / 0.3)
-            guess = guess - move / size
-            if np.nanmax(np.abs(move)) < 1e-12:
-                break
-        missed = np.abs(distort(guess, camera) - points).max(-1) * camera.fx
-    guess[~(missed < _CONVERGED)] = np.nan
-    return guess
-
-
-def _undistort_equidistant(points: NDArray, camera: CameraModel) -> NDArray:
-    """Solve theta_d(theta) = r by Newton's method; angles of 90 degrees and more are NaN."""
-    radius = np.hypot(points[..., 0], points[..., 1])
-    theta = np.minimum(radius, np.pi / 2)
-    k1, k2, k3, k4 = camera.distortion
-    with np.errstate(all='ignore'):
-        for _ in range(_ITERATIONS):
-            t2 = theta**2
-            value = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4)))) - radius
-            slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-            theta = theta - np.clip(value / slope, -0.3, 0.3)
-        t2 = theta**2
-        missed = np.abs(theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4)))) - radius)
-        scale = np.where(radius > 1e-9, np.tan(theta) / np.maximum(radius, 1e-9), 1.0)
-    bad = ~((missed * camera.fx < _CONVERGED) & (theta >= 0) & (theta < np.pi / 2))
-    out = points * scale[..., None]
-    out[bad] = np.nan
-    return out
-
-
-def distort(points: NDArray, camera: CameraModel) -> NDArray[np.float64]:
-    """Return normalised points (..., 2), x/z and y/z, where the lens puts them."""
-    points = np.asarray(points, np.float64)
-    if not camera.distortion:
-        return points
-    if camera.distortion_model == 'equidistant':
-        return _distort_equidistant(points, camera.distortion)
-    return _distort_polynomial(points, camera.distortion)
-
-
-def _distort_polynomial(points: NDArray, coefficients: tuple[float, ...]) -> NDArray:
-    """
-    Apply OpenCV's model: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tau_x tau_y]]]].
-    """
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tx, ty = (*coefficients, *[0.0] * 14)[:14]
-    x, y = points[..., 0], points[..., 1]
-    r2 = x * x + y * y
-    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + r2 * s2)
-    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + r2 * s4)
-    if tx or ty:
-        xd, yd = _tilt(xd, yd, tx, ty)
-    return np.stack([xd, yd], -1)
-
-
-def _tilt(x: NDArray, y: NDArray, tau_x: float, tau_y: float) -> tuple[NDArray, NDArray]:
-    """Project onto a tilted sensor (the last two coefficients of OpenCV's model)."""
-    cx, sx, cy, sy = math.cos(tau_x), math.sin(tau_x), math.cos(tau_y), math.sin(tau_y)
-    rotation = np.array([[cy, sy * sx, -sy * cx], [0, cx, sx], [sy, -cy * sx, cy * cx]])
-    r33, r13, r23 = rotation[2, 2], rotation[0, 2], rotation[1, 2]
-    matrix = np.array([[r33, 0, -r13], [0, r33, -r23], [0, 0, 1]]) @ rotation
-    a, b, c = (matrix[i, 0] * x + matrix[i, 1] * y + matrix[i, 2] for i in range(3))
-    return a / c, b / c
-
-
-def _distort_equidistant(points: NDArray, coefficients: tuple[float, ...]) -> NDArray:
-    k1, k2, k3, k4 = coefficients
-    radius = np.hypot(points[..., 0], points[..., 1])
-    theta = np.arctan(radius)
-    t2 = theta**2
-    bent = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-    scale = np.where(radius > 1e-12, bent / np.maximum(radius, 1e-12), 1.0)
-    return points * scale[..., None]
+    normalised = (np.asarray(pixels, np.float64) - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    return undistort(
+        normalised, camera.distortion_model, camera.distortion,
+        tolerance=_CONVERGED_PIXELS / max(camera.fx, camera.fy),
+    )  # fmt: skip
 
 
 def project(points: NDArray, camera: CameraModel) -> NDArray[np.float64]:
-    """Return the pixels (..., 2) of points (..., 3) in the optical frame; NaN behind the camera."""
+    """Return pixels (..., 2) of points (..., 3) in the optical frame; NaN behind the camera."""
     points = np.asarray(points, np.float64)
     with np.errstate(all='ignore'):
         normalised = np.where(points[..., 2:] > 0, points[..., :2] / points[..., 2:], np.nan)
-    return distort(normalised, camera) * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        bent = distort(normalised, camera.distortion_model, camera.distortion)
+        return bent * (camera.fx, camera.fy) + (camera.cx, camera.cy)
 
 
 def depth_to_points(depth: NDArray, rays: NDArray) -> NDArray[np.float32]:
