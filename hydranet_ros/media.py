@@ -18,6 +18,7 @@ from hydranet_ros.errors import MediaError
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.gif', '.mpg', '.mpeg')
 GIF_WIDTH = 640
+GIF_FPS = 50
 
 
 @dataclass(frozen=True)
@@ -196,19 +197,20 @@ class VideoWriter:
 
 class GifWriter:
     """
-    Writes a GIF a frame at a time, at most 640 pixels wide, with one palette a frame.
+    Writes a GIF a frame at a time, at most 640 pixels wide, with a palette for every frame.
 
-    GIF counts time in hundredths of a second, so the frame rate is met on average, and players
-    show at most 50 frames a second; faster sources lose frames evenly.
+    GIF counts time in hundredths of a second, so the frame rate is met on average; above 50
+    frames a second, which players do not show, frames are left out evenly.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
-        self._fps = fps
-        self._images: Any = None
+        self._every = max(1, round(fps / GIF_FPS))
+        self._rate = Fraction(fps / self._every).limit_denominator(1001)
         self._seen = 0
-        self._written = 0.0
-        self._file: Any = None
+        self._container: Any = None
+        self._stream: Any = None
+        self._graph: Any = None
 
     def __enter__(self) -> GifWriter:
         return self
@@ -218,38 +220,55 @@ class GifWriter:
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append an (H, W, 3) uint8 RGB picture."""
-        moment = self._seen / self._fps
+        import av
+
         self._seen += 1
-        delay = round(100 * (self._seen / self._fps - self._written))
-        if delay < 2:
+        if (self._seen - 1) % self._every:
             return
-        self._written = max(self._written, moment) if False else self._written + delay / 100
-        self._append(_shrunk(image), delay)
-
-    def _append(self, image: NDArray[np.uint8], delay: int) -> None:
-        from PIL import Image as Picture
-        from PIL import GifImagePlugin
-
-        picture = Picture.fromarray(image).quantize(255, dither=Picture.Dither.NONE)
+        frame = av.VideoFrame.from_ndarray(_shrunk(image), format='rgb24')
+        frame.pts = (self._seen - 1) // self._every
+        frame.time_base = 1 / self._rate
         try:
-            if self._file is None:
-                self._file = self.path.open('wb')
-                for part in GifImagePlugin.getheader(picture, info={'loop': 0})[0]:
-                    self._file.write(part)
-                self._file.write(b'!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00')
-            for part in GifImagePlugin.getdata(
-                picture, (0, 0), duration=delay * 10, include_color_table=True
-            ):
-                self._file.write(part)
-        except OSError as err:
-            raise MediaError(f'{self.path} cannot be written: {err.strerror or err}.') from err
+            if self._container is None:
+                self._open(frame)
+            self._graph.push(frame)
+            self._encode(self._graph.pull())
+        except (av.error.FFmpegError, OSError) as err:
+            raise MediaError(f'{self.path} cannot be written: {err}') from err
+
+    def _open(self, frame: Any) -> None:
+        import av
+
+        self._container = av.open(str(self.path), 'w')
+        self._stream = self._container.add_stream('gif', rate=self._rate)
+        self._stream.width, self._stream.height = frame.width, frame.height
+        self._stream.pix_fmt = 'pal8'
+        graph = self._graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format,
+            time_base=frame.time_base,
+        )  # fmt: skip
+        split, sink = graph.add('split'), graph.add('buffersink')
+        table = graph.add('palettegen', 'stats_mode=single')
+        use = graph.add('paletteuse', 'new=1:dither=none')
+        source.link_to(split)
+        split.link_to(use, 0, 0)
+        split.link_to(table, 1, 0)
+        table.link_to(use, 0, 1)
+        use.link_to(sink)
+        graph.configure()
+
+    def _encode(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
 
     def close(self) -> None:
         """Finish the file."""
-        if self._file is not None:
-            self._file.write(b';')
-            self._file.close()
-            self._file = None
+        if self._container is None:
+            return
+        self._encode(None)
+        self._container.close()
+        self._container = None
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,0 +1,263 @@
+"""
+The command ``hydranet``.
+
+Each command imports what it needs when it runs, so that ``hydranet --help`` is quick and no
+command needs the packages of another.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from hydranet_ros import __version__
+from hydranet_ros.errors import HydranetError
+
+app = typer.Typer(
+    name='hydranet', no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    help='One camera image to a semantic mask, metric depth and a coloured cloud.',
+)  # fmt: skip
+weights_app = typer.Typer(no_args_is_help=True, help="The authors' weights.")
+app.add_typer(weights_app, name='weights')
+PASS_ON = {'allow_extra_args': True, 'ignore_unknown_options': True}
+
+Model = Annotated[str, typer.Option(help='Model file; default: the one of the preset.')]
+PresetName = Annotated[str, typer.Option(help='Preset of config/.')]
+Provider = Annotated[str, typer.Option(help='auto, tensorrt, cuda or cpu.')]
+Intrinsics = Annotated[
+    str, typer.Option(help='fx,fy,cx,cy in pixels of the source, for clouds and metric scale.')
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f'hydranet_ros {__version__}')
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option('--version', callback=_version, is_eager=True, help='Print it.')
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def predict(
+    inputs: Annotated[list[Path], typer.Argument(help='Pictures, folders, videos.')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='Folder for the results.')],
+    preset: PresetName = 'street',
+    model: Model = '',
+    provider: Provider = 'auto',
+    threads: Annotated[int, typer.Option(help='Threads on the CPU, 0 for all.')] = 0,
+    intrinsics: Intrinsics = '',
+    alpha: Annotated[float, typer.Option(min=0, max=1, help='Weight of the overlay.')] = 0.5,
+    max_depth: Annotated[float, typer.Option(min=0, help='Metres; 0: no limit.')] = 0.0,
+    stride: Annotated[int, typer.Option(min=1, help="Every so many pixels in a cloud.")] = 1,
+) -> None:
+    """Write mask, depth, overlay, cloud and video of pictures, folders and videos."""
+    from hydranet_ros.engine import EngineOptions
+    from hydranet_ros.perception import PerceptionSettings
+    from hydranet_ros.predict import PredictOptions, predict_all
+
+    options = PredictOptions(
+        preset=preset, model=model, intrinsics=_four(intrinsics),
+        engine=EngineOptions(provider=provider, threads=threads),
+        settings=PerceptionSettings(overlay_alpha=alpha, max_depth=max_depth, cloud_stride=stride),
+    )  # fmt: skip
+    if predict_all(inputs, output, options):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings=PASS_ON)
+def run(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(help='Preset of config/.')] = 'street',
+) -> None:
+    """Start the node; what follows --ros-args passes through."""
+    from hydranet_ros.ros.node import main as node_main
+
+    raise typer.Exit(node_main(_ros_arguments(preset, context.args)))
+
+
+def _ros_arguments(preset: str, extra: list[str]) -> list[str]:
+    """Put the preset before the user's own arguments, which win."""
+    return ['hydranet', '--ros-args', '-p', f'preset:={preset}', '--', *extra]
+
+
+@app.command(context_settings=PASS_ON)
+def play(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help='rosbag2 (mcap, sqlite3), folder, picture, video.')],
+    rate: Annotated[float, typer.Option(min=0, help='Times the speed; 0: at once.')] = 1.0,
+    loop: Annotated[bool, typer.Option(help='Start again at the end.')] = False,
+    clock: Annotated[float, typer.Option(min=0, help='Publish /clock at so many Hz.')] = 0.0,
+    fps: Annotated[float, typer.Option(min=0, help='Pictures a second (default 10).')] = 0.0,
+    topic: Annotated[str, typer.Option(help='Topic of pictures and videos.')] = '/camera/image',
+    pattern: Annotated[str, typer.Option(help='Which pictures of a folder.')] = '*',
+    frame_id: Annotated[str, typer.Option(help='Frame of pictures.')] = 'camera_optical',
+    intrinsics: Intrinsics = '',
+    wait: Annotated[float, typer.Option(min=0, help='Seconds to wait for a subscriber.')] = 0.0,
+) -> None:
+    """Publish a bag, pictures or a video on ROS topics with the original timing."""
+    from hydranet_ros.ros.play_node import play_main
+
+    play_main(
+        source, rate=rate, loop=loop, clock=clock, fps=fps, topic=topic, pattern=pattern,
+        frame_id=frame_id, intrinsics=_four(intrinsics), wait=wait, ros_args=context.args,
+    )  # fmt: skip
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option('-o', '--output', help='Folder.')] = Path('demo'),
+    frames: Annotated[int, typer.Option(min=0, help='At most so many; 0: all.')] = 0,
+    preset: PresetName = 'street',
+    model: Model = '',
+    bag: Annotated[Optional[Path], typer.Option(help='Another bag.')] = None,  # noqa: UP045
+    rate: Annotated[float, typer.Option(min=0.01, help='Times the speed.')] = 1.0,
+) -> None:
+    """Play a street through the real node over DDS; write pictures, a video and a bag."""
+    from hydranet_ros.ros.demo import run_demo
+
+    run_demo(output, frames=frames, preset=preset, model=model, bag=bag, rate=rate)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help='Official, DenseTorch, or our own.')],
+    preset: Annotated[str, typer.Option(help='Whose classes and ranges the file carries.')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='The .onnx to write.')],
+    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
+    upsampling: Annotated[str, typer.Option(help='bilinear or bicubic.')] = 'bilinear',
+) -> None:
+    """Write a checkpoint as one self-describing model file, compared with PyTorch."""
+    from hydranet_ros.network.export import export_checkpoint
+
+    report = export_checkpoint(checkpoint, preset, output, domain=domain, upsampling=upsampling)
+    print(f'{report.path}: labels differ in {report.labels:.2%} of the pixels, depth by '
+          f'{report.depth:.1e} (relative) from PyTorch')  # fmt: skip
+
+
+@app.command('build-engine')
+def build_engine(
+    preset: Annotated[str, typer.Argument(help='Preset of config/.')],
+    size: Annotated[list[str], typer.Option(help='WIDTHxHEIGHT of the images, repeatable.')],
+    model: Model = '',
+    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
+    fp16: Annotated[bool, typer.Option(help='Half precision.')] = False,
+) -> None:
+    """Build TensorRT's engine ahead of the first frame."""
+    from hydranet_ros import engine
+    from hydranet_ros.model_choice import choose_model
+
+    choice = choose_model(preset, domain=domain, model=model)
+    options = engine.EngineOptions(provider='tensorrt', fp16=fp16)
+    sizes = [_size(text) for text in size]
+    for (height, width), took in zip(sizes, engine.build_engine(choice.path, options, sizes)):
+        print(f'{choice.path.name} {width}x{height}: ready in {took:.0f} s')
+
+
+@app.command()
+def scenes(
+    output: Annotated[Path, typer.Argument(help='Folder of the data set, or of the bag.')],
+    count: Annotated[int, typer.Option(min=1, help='Frames.')] = 100,
+    seed: Annotated[int, typer.Option(help='The same seed gives the same bytes.')] = 1,
+    size: Annotated[str, typer.Option(help='WIDTHxHEIGHT.')] = '480x288',
+    bag: Annotated[bool, typer.Option(help='Write a drive as a rosbag2.')] = False,
+    workers: Annotated[int, typer.Option(min=1, help='Processes.')] = 1,
+) -> None:
+    """Render procedural streets with exact labels and depth."""
+    if bag:
+        from hydranet_ros.scenes.bag import write_drive
+
+        print(write_drive(output, frames=count, seed=seed, size=_size(size)))
+    else:
+        from hydranet_ros.scenes.dataset import render_dataset
+
+        print(render_dataset(output, count=count, seed=seed, size=_size(size), workers=workers))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help='Experiment (config/train/*.yaml).')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='Folder of the run.')],
+    data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
+    resume: Annotated[bool, typer.Option(help='Go on with the run in the folder.')] = False,
+    init: Annotated[Optional[Path], typer.Option(help="Another run's last.ckpt.")] = None,  # noqa: UP045
+) -> None:
+    """Train a network; a run that was stopped goes on with --resume."""
+    from hydranet_ros.training.train import train as run_training
+
+    roots = {name: Path(folder) for name, _, folder in (item.partition('=') for item in data)}
+    print(run_training(config, output, roots=roots, resume=resume, init_from=init))
+
+
+@weights_app.command('list')
+def weights_list() -> None:
+    """List the authors' checkpoints and what is here already."""
+    from hydranet_ros.network.weights import describe
+
+    print(describe())
+
+
+@weights_app.command('pull')
+def weights_pull(
+    name: Annotated[str, typer.Argument(help='A name of: hydranet weights list')],
+    base_url: Annotated[str, typer.Option(help='Another place with the same files.')] = '',
+) -> None:
+    """Download a checkpoint, check it, convert it, and put it where its preset looks."""
+    from hydranet_ros.network.weights import pull
+
+    for path in pull(name, **({'base_url': base_url} if base_url else {})):
+        print(path)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Return (height, width) of WIDTHxHEIGHT."""
+    width, _, height = text.lower().partition('x')
+    if not (width.isdigit() and height.isdigit()):
+        raise typer.BadParameter(f'{text!r} is no WIDTHxHEIGHT, for example 640x480')
+    return int(height), int(width)
+
+
+def _four(text: str) -> tuple[float, float, float, float] | None:
+    """Return fx, fy, cx, cy, or ``None`` for an empty text."""
+    if not text:
+        return None
+    try:
+        fx, fy, cx, cy = (float(part) for part in text.split(','))
+    except ValueError:
+        raise typer.BadParameter(f'{text!r} is no fx,fy,cx,cy') from None
+    return fx, fy, cx, cy
+
+
+def main() -> None:
+    """Run the command line; a deliberate error is one line and exit status 2."""
+    try:
+        app()
+    except HydranetError as err:
+        print(f'hydranet: {err}', file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as err:
+        extra = _EXTRAS.get((err.name or '').split('.')[0])
+        if extra is None:
+            raise
+        print(f"hydranet: {err.name} is not installed; pip install 'hydranet_ros[{extra}]'",
+              file=sys.stderr)  # fmt: skip
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+_EXTRAS = {
+    'rclpy': 'ros', 'sensor_msgs': 'ros', 'diagnostic_msgs': 'ros', 'rosgraph_msgs': 'ros',
+    'torch': 'train', 'onnx': 'train', 'mujoco': 'train', 'onnxruntime': 'cpu',
+}  # fmt: skip
