@@ -1,60 +1,44 @@
 """
 ONNX Runtime: an image in, a :class:`Prediction` out.
 
-The model file says what it is; the provider that the session really got is read back from it.
+The model file says what it is; what is not asked of it is not computed.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.buffers import BufferPool
-from hydranet_ros.engine_cache import cache_folder, gpu_name
-from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError
 from hydranet_ros.model_info import REWRITE_HINT, ModelInfo
+from hydranet_ros.providers import (
+    PROVIDERS,
+    EngineOptions,
+    OpenedSession,
+    first_choice,
+    first_line,
+    open_session,
+)
+from hydranet_ros.pruning import output_names, prune
 
-PROVIDERS: Mapping[str, str] = MappingProxyType({
-    'tensorrt': 'TensorrtExecutionProvider',
-    'cuda': 'CUDAExecutionProvider',
-    'cpu': 'CPUExecutionProvider',
-})  # fmt: skip
-_NAMES = {value: key for key, value in PROVIDERS.items()}
-_OUTPUT_TYPES = {
+__all__ = ['PROVIDERS', 'Engine', 'EngineOptions', 'Prediction', 'build_engine']
+
+OUTPUT_TYPES = {
     'labels': np.uint8, 'confidence': np.uint8, 'depth': np.float32, 'normals': np.float32,
 }  # fmt: skip
+USUAL_OUTPUTS = frozenset({'labels', 'depth'})
+_SESSIONS_KEPT = 3
 _LONG_BUILD = 5.0
-_FATAL_ONLY = 3
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """
-    How to run a model.
-
-    :param provider: ``auto`` tries TensorRT, CUDA, CPU in that order and warns when it falls
-        back from a GPU that is there; a name demands that provider.
-    :param threads: threads of the CPU provider, 0 for all cores.
-    :param fp16: half precision in TensorRT.
-    :param cache_directory: where built TensorRT engines are kept, ``None`` for the user's cache.
-    :param device: number of the GPU.
-    """
-
-    provider: str = 'auto'
-    threads: int = 0
-    fp16: bool = False
-    cache_directory: Path | None = None
-    device: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,181 +62,192 @@ class Engine:
     """
     One model file on one provider.
 
+    A session is made for each set of outputs that is asked for, with the rest of the graph taken
+    out (see :mod:`hydranet_ros.pruning`); the last few are kept. TensorRT, whose engines take
+    minutes to build, keeps one session for all outputs.
+
+    :param report: is told when a TensorRT engine is being built, and how long it took.
     :raises ModelError: if the file is missing, damaged, or carries no metadata.
     :raises ProviderError: if a demanded provider cannot be had.
     """
 
-    def __init__(self, path: Path | str, options: EngineOptions | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        options: EngineOptions | None = None,
+        *,
+        report: Callable[[str], None] = logger.warning,
+    ) -> None:
         self.path = Path(path)
         self.options = options or EngineOptions()
-        self.warnings: list[str] = []
-        self._runtime = _import_runtime()
-        self._session = self._open()
-        self.info = ModelInfo.from_metadata(
-            self._session.get_modelmeta().custom_metadata_map, str(self.path)
-        )
-        self.outputs = frozenset(item.name for item in self._session.get_outputs())
-        self._check_graph()
-        self.provider = _NAMES.get(self._session.get_providers()[0], 'cpu')
-        self._check_provider()
+        self._report = report
         self._pool = BufferPool()
-        self._run_options = self._runtime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True
-
-    def _open(self) -> Any:
-        if not self.path.is_file():
-            raise ModelError(f'Model file {self.path} does not exist.')
-        settings = self._runtime.SessionOptions()
-        settings.log_severity_level = _FATAL_ONLY
-        settings.intra_op_num_threads = self.options.threads
-        settings.inter_op_num_threads = 1
-        try:
-            return self._runtime.InferenceSession(
-                str(self.path), settings, providers=self._providers()
-            )
-        except Exception as err:
-            if isinstance(err, ProviderError):
-                raise
-            reason = str(err).splitlines()[0]
-            raise ModelError(
-                f'{self.path} ({self.path.stat().st_size} bytes) cannot be loaded: {reason} '
-                f'If it is truncated, get it again. {REWRITE_HINT}'
-            ) from err
-
-    def _providers(self) -> list[Any]:
-        available = self._runtime.get_available_providers()
-        wanted = self.options.provider
-        if wanted == 'auto':
-            chosen = [name for name in PROVIDERS if PROVIDERS[name] in available]
-            return [self._with_options(name) for name in chosen]
-        if wanted not in PROVIDERS:
-            raise ProviderError(f'Provider {wanted!r} is unknown; allowed: auto, '
-                                f'{", ".join(PROVIDERS)}.')  # fmt: skip
-        if PROVIDERS[wanted] not in available:
-            raise ProviderError(
-                f'Provider {wanted!r} was demanded, but this onnxruntime has only '
-                f"{available}. Install it with: pip install 'hydranet_ros[gpu]' (and remove the "
-                'plain onnxruntime), or let provider be auto.'
-            )
-        return [self._with_options(wanted), *([] if wanted == 'cpu' else [PROVIDERS['cpu']])]
-
-    def _with_options(self, name: str) -> Any:
-        if name == 'cpu':
-            return PROVIDERS[name]
-        values: dict[str, Any] = {'device_id': self.options.device}
-        if name == 'tensorrt':
-            folder = str(cache_folder(self.path, self.options.cache_directory, self.options.fp16))
-            values.update(
-                trt_engine_cache_enable=True, trt_engine_cache_path=folder,
-                trt_timing_cache_enable=True, trt_timing_cache_path=folder,
-                trt_fp16_enable=self.options.fp16,
-            )  # fmt: skip
-        return PROVIDERS[name], values
-
-    def _check_graph(self) -> None:
-        inputs = [(item.name, item.type) for item in self._session.get_inputs()]
-        unknown = sorted(self.outputs - set(_OUTPUT_TYPES))
-        if inputs != [('image', 'tensor(uint8)')] or unknown or not self.outputs:
-            raise ModelError(
-                f'{self.path} has inputs {inputs} and outputs {sorted(self.outputs)}; expected '
-                f'one uint8 input image and outputs of {sorted(_OUTPUT_TYPES)}. {REWRITE_HINT}'
-            )
-
-    def _check_provider(self) -> None:
-        wanted = self.options.provider
-        if wanted in (self.provider, 'auto'):
-            gpu = gpu_name() if wanted == 'auto' and self.provider == 'cpu' else ''
-            if gpu:
-                self._warn(
-                    f'Running on the CPU although there is a GPU ({gpu}): onnxruntime offers '
-                    f'{self._runtime.get_available_providers()} and the session got '
-                    f"{self._session.get_providers()}. Cure: pip install 'hydranet_ros[gpu]', or "
-                    'provider cpu to silence this.'
-                )
-            return
-        raise ProviderError(
-            f'Provider {wanted!r} was demanded, but the session got '
-            f'{self._session.get_providers()}: its libraries (CUDA, cuDNN, TensorRT) did not '
-            'load. Install them, or let provider be auto.'
+        self._sessions: OrderedDict[frozenset[str], Any] = OrderedDict()
+        self._sizes_run: set[tuple[int, ...]] = set()
+        self._model = _read_model(self.path)
+        self.outputs = _known_outputs(self._model, self.path)
+        self._settled = self.options
+        self.provider = first_choice(self.options)
+        opened = self._open(USUAL_OUTPUTS & self.outputs or self.outputs)
+        self.warnings = opened.warnings
+        self.info = ModelInfo.from_metadata(
+            opened.session.get_modelmeta().custom_metadata_map, str(self.path)
         )
+        self._check_input(opened.session)
 
-    def _warn(self, text: str) -> None:
-        self.warnings.append(text)
-        logger.warning(text)
+    def _open(self, outputs: frozenset[str]) -> OpenedSession:
+        """Make a session for these outputs; for TensorRT, one for all."""
+        whole = self.provider == 'tensorrt'
+        opened = self._open_with(self.outputs if whole else outputs)
+        self.provider, warnings = opened.provider, opened.warnings
+        self._settled = replace(self.options, provider=self.provider)
+        if whole and self.provider != 'tensorrt':
+            opened = self._open_with(outputs)
+        self._sessions[self._key(outputs)] = opened.session
+        if len(self._sessions) > _SESSIONS_KEPT:
+            self._sessions.popitem(last=False)
+        return replace(opened, warnings=warnings)
 
-    def warm_up(self, height: int, width: int) -> float:
+    def _open_with(self, outputs: frozenset[str]) -> OpenedSession:
+        model = self._model if outputs == self.outputs else prune(self._model, outputs)
+        return open_session(model, self.path, self._settled)
+
+    def _key(self, outputs: frozenset[str]) -> frozenset[str]:
+        return self.outputs if self.provider == 'tensorrt' else outputs
+
+    def _check_input(self, session: Any) -> None:
+        inputs = [(item.name, item.type) for item in session.get_inputs()]
+        if inputs != [('image', 'tensor(uint8)')]:
+            raise ModelError(
+                f'{self.path} has inputs {inputs}; expected one, image of uint8. {REWRITE_HINT}'
+            )
+
+    def _session_for(self, outputs: frozenset[str]) -> Any:
+        if not self._model:
+            raise ModelError(f'The engine of {self.path} is closed; make a new one.')
+        key = self._key(outputs)
+        if key not in self._sessions:
+            self._open(key)
+        self._sessions.move_to_end(key)
+        return self._sessions[key]
+
+    def warm_up(self, height: int, width: int, outputs: frozenset[str] = USUAL_OUTPUTS) -> float:
         """
         Run once on an empty image of this size; return the seconds it took.
 
-        With TensorRT this is where an engine is built, which can take minutes; it says so before
-        and after.
+        With TensorRT this is where an engine is built.
         """
-        if self.provider == 'tensorrt':
-            logger.warning('TensorRT may build an engine for %dx%d now; this can take minutes, '
-                           'once for each size.', width, height)  # fmt: skip
         started = time.monotonic()
-        self.infer(np.zeros((height, width, 3), np.uint8), self.outputs)
-        took = time.monotonic() - started
-        if took > _LONG_BUILD:
-            logger.warning('Ready after %.0f s.', took)
-        return took
+        self.infer(np.zeros((height, width, 3), np.uint8), outputs)
+        return time.monotonic() - started
 
     def infer(
-        self, image: NDArray[np.uint8], outputs: frozenset[str] = frozenset({'labels', 'depth'})
+        self, image: NDArray[np.uint8], outputs: frozenset[str] = USUAL_OUTPUTS
     ) -> Prediction:
         """
         Run the network.
 
-        :param image: (H, W, 3) uint8 RGB, C-contiguous.
-        :param outputs: which of :attr:`outputs` to compute; the others cost nothing.
+        :param image: (H, W, 3) uint8 RGB; C-contiguous, or it is copied.
+        :param outputs: what to compute; what the model does not have stays ``None``.
         :raises ImageError: if the image has another shape or type.
-        :raises ModelError: if the model lacks an output that is asked for.
+        :raises ModelError: if the network cannot run on this image.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ImageError(
-                f'The image is {image.shape} {image.dtype}; the engine takes (H, W, 3) uint8 RGB.'
+                f'The network got an array {image.shape} of {image.dtype}; expected (H, W, 3) '
+                'uint8 RGB.'
             )
-        missing = outputs - self.outputs
-        if missing:
-            raise ModelError(f'{self.path.name} has no output {sorted(missing)}; it has '
-                             f'{sorted(self.outputs)}.')  # fmt: skip
-        binding = self._session.io_binding()
+        wanted = outputs & self.outputs
+        if not wanted:
+            return Prediction()
+        session = self._session_for(wanted)
+        if self.provider == 'tensorrt' and image.shape not in self._sizes_run:
+            return self._first_run(session, image, wanted)
+        return self._run(session, image, wanted)
+
+    def _first_run(self, session: Any, image: NDArray, outputs: frozenset[str]) -> Prediction:
+        """Run on a size that TensorRT may have to build an engine for, and say so."""
+        size = f'{image.shape[1]}x{image.shape[0]}'
+        self._report(
+            f'{self.path.name}: TensorRT loads or builds its engine for {size}; building takes '
+            'minutes, once for a model, GPU and size.'
+        )
+        started = time.monotonic()
+        prediction = self._run(session, image, outputs)
+        self._sizes_run.add(image.shape)
+        self._report(f'{self.path.name}: {size} ready after {time.monotonic() - started:.1f} s.')
+        return prediction
+
+    def _run(self, session: Any, image: NDArray, outputs: frozenset[str]) -> Prediction:
         image = np.ascontiguousarray(image)
-        shape = image.shape[:2]
+        binding = session.io_binding()
         binding.bind_input('image', 'cpu', 0, np.uint8, (1, *image.shape), image.ctypes.data)
-        found = {name: self._bind(binding, name, shape) for name in sorted(outputs)}
-        self._session.run_with_iobinding(binding, self._run_options)
+        found = {name: self._bind(binding, name, image.shape[:2]) for name in sorted(outputs)}
+        try:
+            session.run_with_iobinding(binding)
+        except Exception as err:
+            raise ModelError(
+                f'{self.path} failed on an image of {image.shape[1]}x{image.shape[0]}: '
+                f'{first_line(err)}'
+            ) from err
         return Prediction(**found)
 
-    def _bind(self, binding: Any, name: str, shape: tuple[int, int]) -> NDArray:
+    def _bind(self, binding: Any, name: str, shape: tuple[int, ...]) -> NDArray:
         full = (*shape, 3) if name == 'normals' else shape
-        array = self._pool.get(name, full, _OUTPUT_TYPES[name])
+        array = self._pool.get(name, full, OUTPUT_TYPES[name])
         binding.bind_output(name, 'cpu', 0, array.dtype.type, (1, *full), array.ctypes.data)
         return array
 
     def close(self) -> None:
-        """Free the session; the engine cannot be used afterwards."""
-        self._session = None
+        """Free sessions and buffers; the engine cannot be used afterwards."""
+        self._sessions.clear()
+        self._pool = BufferPool()
+        self._model = b''
 
 
-def build_engine(path: Path, options: EngineOptions, sizes: list[tuple[int, int]]) -> list[float]:
+def _read_model(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelNotFoundError(
+            f'Model file {path} does not exist. Get one with: hydranet weights pull NAME, or '
+            f'{REWRITE_HINT[0].lower()}{REWRITE_HINT[1:]}'
+        )
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ModelError(f'Model file {path} cannot be read: {err}.') from err
+
+
+def _known_outputs(model: bytes, path: Path) -> frozenset[str]:
+    try:
+        found = frozenset(output_names(model))
+    except ValueError as err:
+        raise ModelError(
+            f'{path} ({len(model)} bytes) is not a whole ONNX file: {err}. Get it again. '
+            f'{REWRITE_HINT}'
+        ) from err
+    if not found or found - set(OUTPUT_TYPES):
+        raise ModelError(
+            f'{path} has outputs {sorted(found)}; expected any of {sorted(OUTPUT_TYPES)}. '
+            f'{REWRITE_HINT}'
+        )
+    return found
+
+
+def build_engine(
+    path: Path,
+    options: EngineOptions,
+    sizes: Sequence[tuple[int, int]] = (),
+    *,
+    report: Callable[[str], None] = logger.warning,
+) -> list[float]:
     """
     Build and keep the TensorRT engines of a model ahead of time; return the seconds for each.
 
-    :param sizes: (height, width) of the images that will come.
+    :param sizes: (height, width) of the images that will come; none for the model's own size.
     :raises ProviderError: if TensorRT cannot be had.
     """
-    engine = Engine(path, options)
-    return [engine.warm_up(*size) for size in sizes]
-
-
-def _import_runtime() -> Any:
+    engine = Engine(path, replace(options, provider='tensorrt'), report=report)
     try:
-        import onnxruntime
-    except ImportError as err:
-        raise MissingDependencyError(
-            "ONNX Runtime is not installed: pip install 'hydranet_ros[cpu]' (or [gpu])."
-        ) from err
-    if hasattr(onnxruntime, 'preload_dlls') and os.path.exists('/proc/driver/nvidia'):
-        onnxruntime.preload_dlls()
-    return onnxruntime
+        return [engine.warm_up(*size) for size in sizes or [engine.info.native_size]]
+    finally:
+        engine.close()
