@@ -22,6 +22,9 @@ class Appearance:
         self.rng = rng
         self.horizon = np.asarray(sky, np.float32) * 255
         blue = np.array([rng.uniform(60, 190), rng.uniform(110, 210), rng.uniform(190, 255)])
+        if mild:
+            blue = np.array([rng.uniform(70, 110), rng.uniform(140, 175), rng.uniform(215, 245)])
+            self.horizon = np.array([226, 236, 246], np.float32)
         self.zenith = blue if (rng.random() < 0.5 or mild) else self.horizon * rng.uniform(0.6, 1)
         self.clouds = cv2.GaussianBlur(noise(rng, (256, 512), 6), (0, 0), 1.5)
         self.cloudiness = rng.uniform(0.1, 0.5) if mild else rng.uniform(0, 1.2)
