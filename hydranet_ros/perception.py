@@ -10,21 +10,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.buffers import BufferPool
+from hydranet_ros.cloud import CLOUD_DTYPE, Cloud, CloudBuilder
 from hydranet_ros.colour import colour_depth, colour_labels, overlay, palette
 from hydranet_ros.engine import Engine, Prediction
-from hydranet_ros.geometry import CameraModel, pixel_rays
+from hydranet_ros.geometry import CameraModel
 
-CLOUD_DTYPE = np.dtype([
-    ('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('b', 'u1'), ('g', 'u1'), ('r', 'u1'),
-    ('label', 'u1'),
-])  # fmt: skip
+__all__ = [
+    'CLOUD_DTYPE', 'Cloud', 'Output', 'Perception', 'PerceptionResult', 'PerceptionSettings',
+]  # fmt: skip
+
+_NEAREST = 1e-6
+_FARTHEST = 1e9
 
 
 class Output(str, Enum):
@@ -54,23 +57,14 @@ class PerceptionSettings:
     :param scale_by_focal_length: multiply depth by the camera's focal length over that of the
         training camera: a network learns what size things have in pixels.
     :param max_depth: metres beyond which depth is unknown; 0 for no limit.
+    :param min_confidence: probability, 0..1, below which a pixel is unlabelled (255).
     """
 
     overlay_alpha: float = 0.5
     cloud_stride: int = 1
     scale_by_focal_length: bool = True
     max_depth: float = 0.0
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """
-    An organised cloud: (h, w) of :data:`CLOUD_DTYPE`, metres in the camera's optical frame.
-
-    x, y, z are NaN where there is no point; ``label`` is 255 where there is no class.
-    """
-
-    data: NDArray
+    min_confidence: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,8 +102,9 @@ class Perception:
         self.engine = engine
         self.settings = settings or PerceptionSettings()
         self.palette = palette(engine.info.classes)
-        self._no_surface = np.uint8(255) * ~np.array(engine.info.surface_lookup)
+        self._surface = np.uint8(255) * np.array(engine.info.surface_lookup)
         self._pool = BufferPool()
+        self._clouds = CloudBuilder()
 
     @property
     def available(self) -> frozenset[Output]:
@@ -137,27 +132,34 @@ class Perception:
         Run one frame.
 
         :param image: (H, W, 3) uint8 RGB.
-        :param camera: of this image; without it there is no cloud, and depth is not corrected
-            for the focal length.
+        :param camera: of this image (scaled if its size is another); without it there is no
+            cloud, and depth is not corrected for the focal length.
         :param wanted: what to compute; nothing else is.
         :raises ImageError: if the image has another shape or type.
         """
         clock = _Clock()
-        prediction = self.engine.infer(image, self._needed(wanted))
+        found = self.engine.infer(image, self._needed(wanted))
         clock.lap('engine')
-        results: dict = {
-            'labels': prediction.labels,
-            'confidence': prediction.confidence,
-            'normals': prediction.normals,
-        }
-        if wanted & _METRIC and prediction.depth is not None:
-            results['depth'] = self._metric(prediction, camera)
+        if camera is not None and (camera.height, camera.width) != image.shape[:2]:
+            camera = camera.scaled(image.shape[1], image.shape[0])
+        results: dict[str, Any] = {}
+        labels = self._confident(found)
+        depth = None
+        if found.depth is not None and wanted & _METRIC:
+            depth = self._metric(found.depth, labels, camera)
             clock.lap('depth')
             if Output.POINTS in wanted and camera is not None:
-                results['cloud'] = self._cloud(image, prediction.labels, results['depth'], camera)
+                results['cloud'] = self._clouds.build(
+                    image, labels, depth, camera, stride=self.settings.cloud_stride
+                )
                 clock.lap('cloud')
-        if self._paint(image, results, wanted):
+        if self._paint(image, labels, depth, wanted, results):
             clock.lap('colour')
+        plain = {
+            Output.MASK: ('labels', labels), Output.CONFIDENCE: ('confidence', found.confidence),
+            Output.DEPTH: ('depth', depth), Output.NORMALS: ('normals', found.normals),
+        }  # fmt: skip
+        results.update(plain[output] for output in wanted & plain.keys())
         return PerceptionResult(**results, timing=clock.laps)
 
     def _needed(self, wanted: frozenset[Output]) -> frozenset[str]:
@@ -167,28 +169,34 @@ class Perception:
             needed.add('labels')
         if wanted & _METRIC:
             needed.add('depth')
-        if Output.CONFIDENCE in wanted:
+        if Output.CONFIDENCE in wanted or ('labels' in needed and self.settings.min_confidence):
             needed.add('confidence')
         if Output.NORMALS in wanted:
             needed.add('normals')
         return frozenset(needed & self.engine.outputs)
 
-    def _metric(self, prediction: Prediction, camera: CameraModel | None) -> NDArray[np.float32]:
-        """Scale depth to this camera, in place, and blank what has no depth."""
-        depth = prediction.depth
-        assert depth is not None
+    def _confident(self, found: Prediction) -> NDArray[np.uint8] | None:
+        """Return the labels, 255 where they are less sure than the settings ask, in place."""
+        limit = 255 * self.settings.min_confidence
+        if limit and found.labels is not None and found.confidence is not None:
+            mask = self._pool.get('mask', found.labels.shape, np.uint8)
+            cv2.compare(found.confidence, limit, cv2.CMP_LT, mask)
+            cv2.bitwise_or(found.labels, mask, found.labels)
+        return found.labels
+
+    def _metric(
+        self, depth: NDArray[np.float32], labels: NDArray | None, camera: CameraModel | None
+    ) -> NDArray[np.float32]:
+        """Scale depth to this camera, in place, and make NaN what has no depth."""
         if camera is not None and self.settings.scale_by_focal_length:
-            ratio = camera.fx / self.engine.info.training_focal_length
-            cv2.multiply(depth, ratio, dst=depth)
-        limit = self.settings.max_depth
+            cv2.multiply(depth, camera.fx / self.engine.info.training_focal_length, depth)
         mask = self._pool.get('mask', depth.shape, np.uint8)
-        if prediction.labels is not None:
-            cv2.LUT(prediction.labels, self._no_surface, mask)
-            cv2.copyTo(self._unknown(depth.shape), mask, depth)
-        cv2.inRange(depth, 1e-6, limit or 1e9, mask)
+        cv2.inRange(depth, _NEAREST, self.settings.max_depth or _FARTHEST, mask)
+        if labels is not None:
+            surface = self._pool.get('surface', depth.shape, np.uint8)
+            cv2.bitwise_and(mask, cv2.LUT(labels, self._surface, surface), mask)
         cv2.bitwise_not(mask, mask)
-        cv2.copyTo(self._unknown(depth.shape), mask, depth)
-        return depth
+        return cv2.copyTo(self._unknown(depth.shape), mask, depth)
 
     def _unknown(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         array = self._pool.get('unknown', shape, np.float32)
@@ -196,51 +204,31 @@ class Perception:
             array.fill(np.nan)
         return array
 
-    def _cloud(
-        self, image: NDArray, labels: NDArray | None, depth: NDArray, camera: CameraModel
-    ) -> Cloud:
-        stride = self.settings.cloud_stride
-        x_ray, y_ray = _rays(camera, stride)
-        if stride > 1:
-            image, depth = image[::stride, ::stride], np.ascontiguousarray(depth[::stride, ::stride])
-            labels = None if labels is None else labels[::stride, ::stride]
-        shape = depth.shape
-        cloud = self._pool.get('cloud', shape, CLOUD_DTYPE)
-        x = self._pool.get('x', shape, np.float32)
-        y = self._pool.get('y', shape, np.float32)
-        color = self._pool.get('bgrl', (*shape, 4), np.uint8)
-        cv2.multiply(x_ray, depth, dst=x)
-        cv2.multiply(y_ray, depth, dst=y)
-        if labels is None:
-            labels = self._pool.get('unlabelled', shape, np.uint8)
-            labels.fill(255)
-        cv2.mixChannels(
-            [np.ascontiguousarray(image), np.ascontiguousarray(labels)], [color],
-            [2, 0, 1, 1, 0, 2, 3, 3],
-        )  # fmt: skip
-        packed = color.view(np.float32)[..., 0]
-        cv2.merge([x, y, depth, packed], cloud.view(np.float32).reshape(*shape, 4))
-        return Cloud(cloud)
-
-    def _paint(self, image: NDArray, results: dict, wanted: frozenset[Output]) -> bool:
-        labels, depth = results['labels'], results.get('depth')
+    def _paint(
+        self,
+        image: NDArray,
+        labels: NDArray | None,
+        depth: NDArray | None,
+        wanted: frozenset[Output],
+        results: dict[str, Any],
+    ) -> bool:
+        """Add the wanted pictures to ``results``; return whether there were any."""
         if labels is not None and wanted & {Output.COLOR, Output.OVERLAY}:
-            color = self._pool.get('color', image.shape, np.uint8)
-            results['color'] = colour_labels(labels, self.palette, color)
+            color = colour_labels(labels, self.palette, self._picture('color', image))
+            if Output.COLOR in wanted:
+                results['color'] = color
             if Output.OVERLAY in wanted:
-                target = self._pool.get('overlay', image.shape, np.uint8)
+                target = self._picture('overlay', image)
                 results['overlay'] = overlay(image, color, self.settings.overlay_alpha, target)
         if depth is not None and Output.DEPTH_COLOR in wanted:
-            target = self._pool.get('depth_color', image.shape, np.uint8)
-            results['depth_color'] = colour_depth(depth, self.engine.info.depth_range, target)
+            results['depth_color'] = colour_depth(
+                depth, self.engine.info.depth_range, self._picture('depth_color', image),
+                self._pool.get('scratch', depth.shape, np.float32),
+            )  # fmt: skip
         return bool(wanted & {Output.COLOR, Output.OVERLAY, Output.DEPTH_COLOR})
 
-
-@lru_cache(maxsize=4)
-def _rays(camera: CameraModel, stride: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return x/z and y/z of every pixel's ray; computed once a camera."""
-    rays = pixel_rays(camera, stride)
-    return np.ascontiguousarray(rays[..., 0]), np.ascontiguousarray(rays[..., 1])
+    def _picture(self, name: str, image: NDArray) -> NDArray[np.uint8]:
+        return self._pool.get(name, image.shape, np.uint8)
 
 
 class _Clock:

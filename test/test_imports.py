@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / 'hydranet_ros'
 ROWS = {
     'errors': 0,
     'resources': 1, 'model_info': 1, 'preset': 1, 'buffers': 1, 'geometry': 1, 'colour': 1,
-    'encodings': 1, 'lens': 1, 'pruning': 1,
+    'encodings': 1, 'lens': 1, 'pruning': 1, 'cloud': 1,
     'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
     'network': 2, 'training': 2, 'scenes': 2,
     'bag': 3, 'media': 3, 'predict': 3, 'ply': 3, 'contact_sheet': 3, 'ros': 3,
@@ -28,9 +28,12 @@ TORCH_PACKAGES = {'torch', 'lightning', 'torchmetrics', 'onnxscript'}
 HEAVY = ROS_PACKAGES | TORCH_PACKAGES | {'onnxruntime', 'onnx', 'rosbags', 'av', 'mujoco'}
 FORBIDDEN = {
     'errors': HEAVY | {'numpy', 'cv2', 'yaml'},
-    **{name: HEAVY for name in ('resources', 'model_info', 'preset', 'buffers')},
-    **{name: HEAVY for name in ('geometry', 'colour', 'encodings', 'lens', 'pruning')},
-    **{name: ROS_PACKAGES | TORCH_PACKAGES | {'onnx'} for name in ('engine', 'perception', 'providers')},
+    **dict.fromkeys(('resources', 'model_info', 'preset', 'buffers', 'pruning'), HEAVY),
+    **dict.fromkeys(('geometry', 'colour', 'encodings', 'lens', 'cloud'), HEAVY),
+    **dict.fromkeys(
+        ('engine', 'engine_cache', 'providers', 'perception'),
+        ROS_PACKAGES | TORCH_PACKAGES | {'onnx'},
+    ),
     'model_choice': HEAVY,
     'network': ROS_PACKAGES,
     'training': ROS_PACKAGES,
@@ -100,7 +103,8 @@ print('imported')
 
 def import_blocked(modules: list[str], blocked: set[str]) -> None:
     code = BLOCKER.format(blocked=blocked, module=', '.join(modules))
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith('imported')
 
