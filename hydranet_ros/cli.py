@@ -104,13 +104,15 @@ def play(
     frame_id: Annotated[str, typer.Option(help='Frame of pictures.')] = 'camera_optical',
     intrinsics: Intrinsics = '',
     wait: Annotated[float, typer.Option(min=0, help='Seconds to wait for a subscriber.')] = 0.0,
+    delay: Annotated[float, typer.Option(min=0, help='Seconds before the first message.')] = 0.5,
 ) -> None:
     """Publish a bag, pictures or a video on ROS topics with the original timing."""
     from hydranet_ros.ros.play_node import play_main
 
     play_main(
         source, rate=rate, loop=loop, clock=clock, fps=fps, topic=topic, pattern=pattern,
-        frame_id=frame_id, intrinsics=_four(intrinsics), wait=wait, ros_args=context.args,
+        frame_id=frame_id, intrinsics=_four(intrinsics), wait=wait, delay=delay,
+        ros_args=context.args,
     )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ class PlayOptions:
     :param topic: where pictures and videos go; camera info goes to its sibling.
     :param camera: intrinsics of pictures and videos, if known.
     :param wait: seconds to wait for a subscriber before the first message; 0 not to wait.
+    :param delay: seconds between that and the first message, in which others can join.
     """
 
     rate: float = 1.0
@@ -65,6 +66,7 @@ class PlayOptions:
     frame_id: str = 'camera_optical'
     camera: CameraModel | None = None
     wait: float = 0.0
+    delay: float = 0.0
 
 
 def message_class(kind: str) -> type | None:
@@ -237,6 +239,7 @@ def play_source(
                         **({info: (CameraInfo, False)} if options.camera else {})})  # fmt: skip
     if options.wait and not player.wait_for_subscriber() and running():
         raise MediaError(f'Nobody subscribed within {options.wait:g} s.')
+    time.sleep(options.delay)
     while True:
         items = (
             bag_items(source, node.get_logger().warning) if bag

@@ -12,12 +12,16 @@ import atexit
 import ctypes
 import os
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 from hydranet_ros.resources import config_file
 
 SWITCH = 'HYDRANET_DDS_PROFILE'
+# Told to child processes, which would take the parent's choice for the user's.
+_CHOSEN = '_HYDRANET_DDS_CHOSEN'
 _VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+_FAST_DDS_2 = ('humble', 'iron', 'jazzy')
 _TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _SEGMENT = 64 * 1024 * 1024
 _SMALLEST_SEGMENT = 8 * 1024 * 1024
@@ -34,6 +38,8 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
     """
     wanted = os.environ.get(SWITCH, 'default')
+    if os.environ.get(_CHOSEN):
+        return os.environ[_CHOSEN]
     if wanted == 'off':
         return f'DDS profile: switched off ({SWITCH}=off)'
     if not os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps'):
@@ -58,9 +64,20 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
 
 
 def _use(profile: Path, said: str) -> str:
-    for name in _VARIABLES:
-        os.environ[name] = str(profile)
+    os.environ[_profile_variable()] = str(profile)
+    os.environ[_CHOSEN] = said
     return said
+
+
+def _profile_variable() -> str:
+    """Return the name Fast DDS knows: it changed with version 3, which warns about the old one."""
+    distro = os.environ.get('ROS_DISTRO', '')
+    if distro:
+        return _VARIABLES[distro in _FAST_DDS_2]
+    try:
+        return _VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
+    except metadata.PackageNotFoundError:
+        return _VARIABLES[0]
 
 
 def _free_bytes(folder: Path) -> int:
