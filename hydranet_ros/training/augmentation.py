@@ -62,7 +62,8 @@ def augment(
     height, width = config.crop
     zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
     stretch = float(np.exp(rng.uniform(-1, 1) * config.aspect / 2))
-    matrix = _random_affine(sample.image.shape[:2], (height, width), (zoom * stretch, zoom / stretch), rng)
+    axes = (zoom * stretch, zoom / stretch)
+    matrix = _random_affine(sample.image.shape[:2], (height, width), axes, rng)
     mirror = config.mirror and rng.random() < 0.5
     image = _warp(sample.image, matrix, (width, height), shrink=zoom < 0.8)
     labels = _pick(sample.labels, matrix, (width, height), UNLABELLED)
@@ -76,14 +77,19 @@ def augment(
     return View(image, labels, depth)
 
 
-def _random_affine(size, crop, zoom, rng) -> NDArray[np.float64]:
+def _random_affine(
+    size: tuple[int, int], crop: tuple[int, int], zoom: tuple[float, float],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:  # fmt: skip
     scaled = np.array(size) * (zoom[1], zoom[0])
     slack = scaled - crop
     offset = np.where(slack > 0, slack * rng.random(2), slack / 2)
     return np.array([[zoom[0], 0, -offset[1]], [0, zoom[1], -offset[0]]], np.float64)
 
 
-def _warp(image, matrix, size, *, shrink: bool) -> NDArray[np.uint8]:
+def _warp(
+    image: NDArray, matrix: NDArray, size: tuple[int, int], *, shrink: bool
+) -> NDArray:
     if shrink:
         image = cv2.blur(image, (2, 2))
     return cv2.warpAffine(
@@ -92,7 +98,9 @@ def _warp(image, matrix, size, *, shrink: bool) -> NDArray[np.uint8]:
     )  # fmt: skip
 
 
-def _pick(array, matrix, size, fill: int) -> NDArray:
+def _pick(
+    array: NDArray | None, matrix: NDArray, size: tuple[int, int], fill: int
+) -> NDArray:
     if array is None:
         return np.full((size[1], size[0]), fill, np.uint8)
     return cv2.warpAffine(
@@ -110,9 +118,10 @@ def photometric(
     Exposure, gamma, contrast, white balance, saturation, blur and noise; with strength 1 the
     exposure changes by up to 1.6 times either way.
     """
-    out = _tone(image, rng, strength).astype(np.float32)
+    out: NDArray = _tone(image, rng, strength).astype(np.float32)
     grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None]
-    saturation = 0.0 if rng.random() < 0.05 else rng.uniform(1 - 0.6 * strength, 1 + 0.5 * strength)
+    grey_only = rng.random() < 0.05
+    saturation = 0.0 if grey_only else 1 + rng.uniform(-0.6, 0.5) * strength
     out = grey + (out - grey) * np.float32(saturation)
     chance = rng.random()
     if chance < 0.15:
@@ -122,7 +131,9 @@ def photometric(
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
-def _tone(image, rng, strength: float) -> NDArray[np.uint8]:
+def _tone(
+    image: NDArray[np.uint8], rng: np.random.Generator, strength: float
+) -> NDArray:
     """Apply exposure, white balance, gamma and contrast by one table a channel."""
     ramp = np.linspace(0, 1, 256, dtype=np.float32)
     gamma = np.exp(rng.uniform(-0.45, 0.45) * strength)

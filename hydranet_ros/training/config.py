@@ -45,6 +45,7 @@ class TrainConfig:
     :param depth_focal_length: pixels, of the camera whose depth scale is learnt.
     :param depth_unit: metres that one unit of the raw depth output means while training; folded
         into the head when the weights are saved.
+    :param matrix_rate: see :func:`~hydranet_ros.training.optimiser.build_optimisers`.
     :param encoder_factor: learning rate of the encoder relative to the decoder's.
     """
 
@@ -55,15 +56,16 @@ class TrainConfig:
     num_classes: int = 6
     tasks: tuple[str, ...] = ('segmentation', 'depth')
     seed: int = 1
-    learning_rate: float = 0.0006
-    encoder_factor: float = 1.0
-    weight_decay: float = 0.02
+    learning_rate: float = 0.00015
+    encoder_factor: float = 8.0
+    matrix_rate: float = 0.004
+    weight_decay: float = 0.1
     warm_up: int = 200
     clip: float = 1.0
     ema: float = 0.998
     depth_weight: float = 1.0
     depth_focal_length: float = 721.5377
-    depth_unit: float = 20.0
+    depth_unit: float = 10.0
     depth_limit: float = 160.0
     smoothing: float = 0.02
     checkpoint_every: int = 200

@@ -26,15 +26,15 @@ from hydranet_ros.training.config import DataSource, TrainConfig, load_config
 from hydranet_ros.training.datasets import Sample, load
 from hydranet_ros.training.evaluate import evaluate_network
 from hydranet_ros.training.losses import segmentation_loss, silog_loss
+from hydranet_ros.training.optimiser import build_optimisers
 
 _LOG_FIELDS = (
     'step', 'seconds', 'learning_rate', 'loss', 'segmentation', 'depth', 'miou', 'abs_rel', 'rmse',
 )  # fmt: skip
 
 
-# A second moment that forgets faster than the default: the decoder has no batch norm, and a
-# late spike of its gradient saturates ReLU6 for good.
-_BETAS = (0.9, 0.99)
+# Metres that an untrained depth head says: the middle of a street, seen by the training camera.
+_FIRST_DEPTH = 30.0
 
 
 class Trainer:
@@ -47,36 +47,29 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         network = HydraNetConfig(config.encoder, config.num_classes, config.tasks)
-        self.model = build_hydranet(network, init='kaiming').to(memory_format=torch.channels_last)
+        model = build_hydranet(network, init='kaiming')
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if 'depth' in config.tasks:
-            nn.init.ones_(self.model.decoder.heads['depth'].out.bias)
+            start = _FIRST_DEPTH / config.depth_unit
+            nn.init.constant_(self.model.decoder.heads['depth'].out.bias, start)
         self.average = deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            self._groups(), lr=config.learning_rate, betas=_BETAS
-        )
+        self.optimisers = build_optimisers(
+            self.model.encoder, self.model.decoder, learning_rate=config.learning_rate,
+            encoder_factor=config.encoder_factor, matrix_rate=config.matrix_rate,
+            weight_decay=config.weight_decay,
+        )  # fmt: skip
         self.step = 0
         self.seconds = 0.0
         self.batches = BatchSource([_load(item, roots) for item in config.data], config)
         self.validation = [_load(item, roots) for item in config.validation]
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Two learning rates; no weight decay on batch norms and biases."""
-        groups = []
-        for part, factor in ((self.model.encoder, self.config.encoder_factor),
-                             (self.model.decoder, 1.0)):  # fmt: skip
-            for decayed in (True, False):
-                chosen = [p for p in part.parameters() if (p.ndim > 1) == decayed]
-                decay = self.config.weight_decay if decayed else 0.0
-                groups.append({'params': chosen, 'weight_decay': decay, 'factor': factor})
-        return groups
-
-    def learning_rate(self, step: int) -> float:
-        """Return the decoder's rate: linear warm-up, then half a cosine to 1 % of the peak."""
+    def schedule(self, step: int) -> float:
+        """Return the share of the peak rate: linear warm-up, then half a cosine down to 1 %."""
         warm_up = min(self.config.warm_up, max(1, self.config.total_steps // 10))
         if step < warm_up:
-            return self.config.learning_rate * (step + 1) / warm_up
+            return (step + 1) / warm_up
         done = (step - warm_up) / max(1, self.config.total_steps - warm_up)
-        return self.config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 
     def losses(self, image: Tensor, labels: Tensor, depth: Tensor) -> dict[str, Tensor]:
         """Return the loss of each task that the network has."""
@@ -96,19 +89,22 @@ class Trainer:
 
     def update(self, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
         """Take one optimiser step and return the losses."""
-        rate = self.learning_rate(self.step)
-        for group in self.optimiser.param_groups:
-            group['lr'] = rate * group['factor']
+        share = self.schedule(self.step)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group['lr'] = share * group['peak']
         found = self.losses(*batch)
         total = torch.stack(list(found.values())).sum()
         if not bool(torch.isfinite(total)):
             raise TrainingError(
                 f'The loss is not finite at step {self.step}: {found}. Lower learning_rate.'
             )
-        self.optimiser.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimiser.step()
+        for part in (self.model.encoder, self.model.decoder):
+            nn.utils.clip_grad_norm_(part.parameters(), self.config.clip)
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.step += 1
         self._update_average()
         return {key: float(value.detach()) for key, value in {'loss': total, **found}.items()}
@@ -127,7 +123,7 @@ class Trainer:
         state = {
             'model': self.model.state_dict(),
             'average': self.average.state_dict(),
-            'optimiser': self.optimiser.state_dict(),
+            'optimisers': [item.state_dict() for item in self.optimisers],
             'step': self.step,
             'seconds': self.seconds,
         }
@@ -139,7 +135,8 @@ class Trainer:
         state = torch.load(path, map_location='cpu', weights_only=True)
         self.model.load_state_dict(state['model'])
         self.average.load_state_dict(state['average'])
-        self.optimiser.load_state_dict(state['optimiser'])
+        for optimiser, kept in zip(self.optimisers, state['optimisers'], strict=True):
+            optimiser.load_state_dict(kept)
         self.step = state['step']
         self.seconds = state['seconds']
 
@@ -150,7 +147,7 @@ class Trainer:
             head = network.decoder.heads['depth'].out
             head.weight.mul_(self.config.depth_unit)
             head.bias.mul_(self.config.depth_unit)
-        return network.to(memory_format=torch.contiguous_format)
+        return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def run(self) -> None:
         """Train to the end of the last stage."""
@@ -171,7 +168,7 @@ class Trainer:
     def _report(self, means: dict[str, float]) -> None:
         row: dict[str, Any] = {
             'step': self.step, 'seconds': round(self.seconds),
-            'learning_rate': self.learning_rate(self.step), **means,
+            'learning_rate': self.config.learning_rate * self.schedule(self.step), **means,
         }  # fmt: skip
         if self.validation and (
             self.step % self.config.validate_every == 0 or self.step == self.config.total_steps
