@@ -23,15 +23,16 @@ def allocate(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
 
 
 def backing_array(values: NDArray) -> array | None:
-    """Return the ``array.array`` that holds just these values, or ``None`` if there is none."""
+    """Return the ``array.array('B')`` that holds just these values, or ``None``."""
     base = values
     while isinstance(base, np.ndarray):
         base = base.base
     store = base.obj if isinstance(base, memoryview) else base
-    if not isinstance(store, array) or not values.flags.c_contiguous:
+    is_bytes = isinstance(store, array) and store.typecode == 'B'
+    if not is_bytes or not values.flags.c_contiguous:
         return None
     same_start = values.__array_interface__['data'][0] == store.buffer_info()[0]
-    return store if same_start and values.nbytes == len(store) * store.itemsize else None
+    return store if same_start and values.nbytes == len(store) else None
 
 
 class BufferPool:

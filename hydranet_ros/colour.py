@@ -68,9 +68,9 @@ def colour_depth(
     """
     near, far = depth_range
     known = cv2.compare(depth, depth, cv2.CMP_EQ)
-    scale = 1 / max(1e-6, far - near)
-    share = cv2.addWeighted(depth, scale, depth, 0, -near * scale, scratch)
-    cv2.threshold(share, 0, 0, cv2.THRESH_TOZERO, share)
+    share = cv2.subtract(depth, (near, 0, 0, 0), scratch)
+    cv2.multiply(share, 1 / max(1e-6, far - near), share)
+    cv2.min(cv2.max(share, 0.0, share), 1.0, share)
     cv2.sqrt(share, share)
     index = cv2.addWeighted(share, 254, share, 0, 1, dtype=cv2.CV_8U)
     return colour_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
