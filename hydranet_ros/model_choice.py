@@ -40,15 +40,22 @@ def choose_model(preset: str, *, domain: str = '', model: str = '') -> ChosenMod
         missing = f'{err} {_cure(loaded, choice)}'
         if not loaded.fallback:
             raise ModelNotFoundError(missing) from err
-    path = find_model(Preset.load(loaded.fallback).model().file)
-    return ChosenModel(
-        path,
-        (
-            f'The model {choice.file} of preset {loaded.name!r} is not there; {path.name} of '
-            f'preset {loaded.fallback!r} runs instead, with the same classes but less accuracy. '
-            f'{_cure(loaded, choice)}',
-        ),
+    return _fall_back(loaded, choice, missing)
+
+
+def _fall_back(preset: Preset, choice: ModelChoice, missing: str) -> ChosenModel:
+    try:
+        path = find_model(Preset.load(preset.fallback).model().file)
+    except ModelNotFoundError as err:
+        raise ModelNotFoundError(
+            f'{missing} Its stand-in, preset {preset.fallback!r}, has no model file either.'
+        ) from err
+    warning = (
+        f'The model {choice.file} of preset {preset.name!r} is not there; {path.name} of preset '
+        f'{preset.fallback!r} runs instead, with the same classes but less accuracy. '
+        f'{_cure(preset, choice)}'
     )
+    return ChosenModel(path, (warning,))
 
 
 def _cure(preset: Preset, choice: ModelChoice) -> str:

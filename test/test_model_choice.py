@@ -1,0 +1,90 @@
+"""From a preset to a model file; a missing one names the command that brings it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hydranet_ros.errors import ModelNotFoundError, PresetError
+from hydranet_ros.model_choice import choose_model
+from hydranet_ros.preset import preset_names
+from hydranet_ros.resources import MODELS_VARIABLE, config_file
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's own folder of models, empty."""
+    folder = tmp_path / 'models'
+    folder.mkdir()
+    monkeypatch.setenv(MODELS_VARIABLE, str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def lonely_preset(folder: Path, fallback: str = '') -> str:
+    """Write the kitti preset with file names that no model has, and return its path."""
+    raw = yaml.safe_load(config_file('kitti.yaml').read_text(encoding='utf-8'))
+    raw['models']['kitti']['file'] = 'no_such_file.onnx'
+    raw['fallback'] = fallback
+    path = folder / f'lonely{fallback and "_with_stand_in"}.yaml'
+    path.write_text(yaml.safe_dump(raw), encoding='utf-8')
+    return str(path)
+
+
+def test_the_user_s_folder_is_searched_first(models: Path):
+    (models / 'kitti.onnx').touch()
+    choice = choose_model('kitti')
+    assert choice.path == (models / 'kitti.onnx').resolve()
+    assert choice.warnings == ()
+
+
+def test_kitti_falls_back_to_street_with_one_warning_that_names_the_cure(models: Path):
+    (models / 'street.onnx').touch()
+    choice = choose_model('kitti')
+    assert choice.path.name == 'street.onnx'
+    (warning,) = choice.warnings
+    assert "'kitti'" in warning and 'street.onnx' in warning
+    assert 'hydranet weights pull ExpKITTI_joint' in warning
+
+
+@pytest.mark.parametrize(
+    ('preset', 'weights'), [('nyud', 'ExpNYUD_joint'), ('nyud_three', 'ExpNYUD_three'),
+                            ('nyud_kitti', 'ExpNYUDKITTI_joint')],
+)  # fmt: skip
+def test_a_missing_model_names_its_weights_pull_line(models: Path, preset: str, weights: str):
+    with pytest.raises(ModelNotFoundError, match=f'hydranet weights pull {weights}$'):
+        choose_model(preset)
+
+
+def test_a_fallback_that_is_missing_too_still_names_the_cure(models: Path):
+    stand_in = lonely_preset(models)
+    with pytest.raises(ModelNotFoundError, match='pull ExpKITTI_joint.*no model file either'):
+        choose_model(lonely_preset(models, fallback=stand_in))
+
+
+def test_a_domain_chooses_the_model_of_the_joint_preset(models: Path):
+    for name in ('nyud_kitti.kitti.onnx', 'nyud_kitti.nyud.onnx'):
+        (models / name).touch()
+    assert choose_model('nyud_kitti', domain='nyud').path.name == 'nyud_kitti.nyud.onnx'
+    assert choose_model('nyud_kitti').path.name == 'nyud_kitti.kitti.onnx'
+    with pytest.raises(PresetError, match="no domain 'moon'"):
+        choose_model('nyud_kitti', domain='moon')
+
+
+@pytest.mark.parametrize('as_path', [True, False])
+def test_a_model_of_the_user_s_own_wins_over_the_preset(models: Path, as_path: bool):
+    own = models / 'own.onnx'
+    own.touch()
+    assert choose_model('nyud', model=str(own) if as_path else 'own.onnx').path == own.resolve()
+    with pytest.raises(ModelNotFoundError, match=r'absent\.onnx.*searched'):
+        choose_model('nyud', model='absent.onnx')
+
+
+def test_every_preset_has_a_model_or_an_error_that_names_a_command(models: Path):
+    for preset in preset_names():
+        try:
+            assert choose_model(preset).path.is_file()
+        except ModelNotFoundError as err:
+            assert 'hydranet weights pull' in str(err) or 'hydranet export' in str(err)
