@@ -27,7 +27,7 @@ FORMAT = 'hydranet_ros.1'
 _SHOWN = 4
 _HEADS = {'segm': 'segmentation', 'depth': 'depth', 'normal': 'normals'}
 # Official decoder names, deepest level first, in the order of our stems.
-_OFFICIAL_STEMS = {'conv8': '0.0', 'conv7': '0.1', 'conv6': '1.1', 'conv5': '1.0',
+_OFFICIAL_STEMS = {'conv8': '0.0', 'conv7': '0.1', 'conv6': '1.0', 'conv5': '1.1',
                    'conv4': '2.0', 'conv3': '3.0'}  # fmt: skip
 _RESNET_BY_BLOCKS = {
     (2, 2, 2, 2, False): 'resnet18',
