@@ -38,6 +38,7 @@ START_LIMIT = 60.0
 QUIET = 3.0
 STOP_LIMIT = 10.0
 ROWS = 3
+CLOCK = 250
 
 
 class DemoError(HydranetError):
@@ -117,14 +118,15 @@ def _environment(domain: int) -> dict[str, str]:
 def _node_command(preset: str, model: str, image_topic: str) -> list[str]:
     base = image_topic.removesuffix('/compressed')
     command = ['run', preset, '--ros-args', '-r', f'image:={base}', '-p',
-               'image_transport:=compressed']  # fmt: skip
+               'image_transport:=compressed', '-p', 'use_sim_time:=true']  # fmt: skip
     if model:
         command += ['-p', f'model:={Path(model).resolve() if os.sep in model else model}']
     return [sys.executable, '-m', 'hydranet_ros', *command]
 
 
 def _play_command(source: Path, rate: float) -> list[str]:
-    command = ['play', str(source), '--rate', str(rate), '--wait', '20', '--delay', '1']
+    command = ['play', str(source), '--rate', str(rate), '--wait', '20', '--delay', '1',
+               '--clock', str(CLOCK)]  # fmt: skip
     return [sys.executable, '-m', 'hydranet_ros', *command]
 
 
@@ -273,9 +275,8 @@ def _print_table(recorder: Recorder, heard: int) -> None:
     table = Table(title='milliseconds a frame')
     for name in ('stage', 'median', 'p95'):
         table.add_column(name, justify='left' if name == 'stage' else 'right')
-    played = recorder.stages
-    for name, values in played.items():
-        if name != 'age':
+    for name, values in recorder.stages.items():
+        if values:
             table.add_row(name, f'{np.median(values):.1f}', f'{np.percentile(values, 95):.1f}')
     console.print(table)
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
@@ -60,10 +62,14 @@ class HydranetNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._timing_publisher = self.create_publisher(DiagnosticStatus, '~/timing', 5)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 5)
-        self.create_timer(self.settings.diagnostics_period, self._publish_diagnostics)
+        # Simulated time may stand still or not run at all: what the node does by itself goes by
+        # a clock that always runs.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        period = self.settings.diagnostics_period
+        self.create_timer(period, self._publish_diagnostics, clock=steady)
         self._start_timer = None
         if self.settings.autostart:
-            self._start_timer = self.create_timer(0.0, self._autostart)
+            self._start_timer = self.create_timer(0.0, self._autostart, clock=steady)
 
     def _declare(self) -> None:
         preset = self.declare_parameter(
@@ -322,8 +328,6 @@ def perception_settings(settings: NodeParameters) -> PerceptionSettings:
 
 def engine_options(settings: NodeParameters) -> EngineOptions:
     """Return the part of the parameters that the engine needs."""
-    from pathlib import Path
-
     return EngineOptions(
         provider=settings.provider,
         threads=settings.threads,
