@@ -221,6 +221,7 @@ def _publisher(stack: ExitStack) -> Publish | None:
     mask, depth, points, header = Image(), Image(), PointCloud2(), Header(frame_id='camera')
 
     def publish(result: PerceptionResult) -> None:
+        assert result.labels is not None and result.depth is not None and result.cloud is not None
         publishers[0].publish(fill_image(mask, result.labels, 'mono8', header))
         publishers[1].publish(fill_image(depth, result.depth, '32FC1', header))
         publishers[2].publish(fill_cloud(points, result.cloud, header))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,7 +25,7 @@ def allocate(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
 
 def backing_array(values: NDArray) -> array | None:
     """Return the ``array.array('B')`` that holds just these values, or ``None``."""
-    base = values
+    base: Any = values
     while isinstance(base, np.ndarray):
         base = base.base
     store = base.obj if isinstance(base, memoryview) else base

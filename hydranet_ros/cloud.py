@@ -80,7 +80,8 @@ class CloudBuilder:
         key = (camera, stride)
         if key not in self._rays:
             rays = pixel_rays(camera, stride)
-            self._rays[key] = tuple(np.ascontiguousarray(rays[..., i]) for i in (0, 1))
+            x, y = (np.ascontiguousarray(rays[..., i]) for i in (0, 1))
+            self._rays[key] = (x, y)
             if len(self._rays) > _CAMERAS_KEPT:
                 self._rays.popitem(last=False)
         self._rays.move_to_end(key)
