@@ -197,3 +197,16 @@ def test_loading_and_running_prints_nothing(model: Path):
         [sys.executable, '-c', code, str(model)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+def test_a_size_that_tensorrt_may_build_for_is_told_once_before_and_after(model: Path):
+    """Without TensorRT only the telling can be shown: the session below is the CPU's."""
+    told: list[str] = []
+    engine = Engine(model, EngineOptions(provider='cpu'), report=told.append)
+    engine.infer(picture(), engine.outputs)
+    engine.provider = 'tensorrt'
+    for _ in range(2):
+        assert engine.infer(picture(), LABELS).labels is not None
+    assert len(told) == 2
+    assert 'all.onnx: TensorRT loads or builds its engine for 47x33' in told[0]
+    assert '47x33 ready after' in told[1]

@@ -1,0 +1,41 @@
+"""A built engine is found again only by what it was built for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hydranet_ros.engine_cache import cache_folder, gpu_name, tensorrt_version
+from hydranet_ros.errors import ProviderError
+
+
+def test_the_same_model_and_precision_have_the_same_folder(tmp_path: Path):
+    first = cache_folder(b'model', tmp_path, fp16=False)
+    assert first.is_dir() and first.parent == tmp_path
+    assert cache_folder(b'model', tmp_path, fp16=False) == first
+
+
+def test_another_model_or_precision_has_another_folder(tmp_path: Path):
+    folders = {
+        cache_folder(model, tmp_path, fp16=fp16) for model in (b'a', b'b') for fp16 in (0, 1)
+    }
+    assert len(folders) == 4
+
+
+def test_the_name_holds_the_gpu_and_the_version_of_tensorrt(tmp_path: Path):
+    name = cache_folder(b'model', tmp_path, fp16=True).name
+    assert f'trt{tensorrt_version()}_fp16' in name
+    assert ('no-gpu' in name) == (gpu_name() == '')
+    assert name == name.replace('/', '').replace(' ', '')
+
+
+def test_the_user_s_cache_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert cache_folder(b'model', None, fp16=False).is_relative_to(tmp_path / 'hydranet_ros')
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_cure(tmp_path: Path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(ProviderError, match=r'file.* cannot be made.*engine_cache'):
+        cache_folder(b'model', tmp_path / 'file', fp16=False)
