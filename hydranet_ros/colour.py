@@ -42,8 +42,12 @@ _TURBO = cv2.cvtColor(
 
 
 def depth_palette() -> Rgb:
-    """Return the colours of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black."""
-    table = _TURBO[::-1].copy()
+    """
+    Return the colours of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black.
+
+    Turbo without its nearly black ends, which would look unknown.
+    """
+    table = _TURBO[np.linspace(240, 24, 256).astype(int)]
     table[0] = 0
     return table
 
