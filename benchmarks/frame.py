@@ -81,6 +81,11 @@ class Measurement:
             whole - engine for whole, engine in zip(self.whole, self.stages['engine'])
         )
 
+    @property
+    def share(self) -> float:
+        """Return :attr:`beside` as a share of the network's own time; load from outside cancels."""
+        return self.beside / statistics.median(self.network)
+
 
 Publish = Callable[[PerceptionResult], None]
 
@@ -101,9 +106,9 @@ def main() -> int:
     if publish is None:
         print('Without rclpy: messages and publishing are NOT in these numbers.')
     if options.json:
-        rows = [{**asdict(item), 'ratio': item.ratio, 'beside': item.beside} for item in found]
+        rows = [{**asdict(item), 'ratio': item.ratio, 'share': item.share} for item in found]
         Path(options.json).write_text(json.dumps(rows, indent=1), encoding='utf-8')
-    return int(options.require and any(item.ratio > LIMIT for item in found))
+    return int(options.require and any(item.share > LIMIT for item in found))
 
 
 def _parse() -> argparse.Namespace:
@@ -118,7 +123,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--json', default='', help='also write every sample to this file')
     parser.add_argument('--no-ros', action='store_true', help='leave messages out')
     parser.add_argument(
-        '--require', action='store_true', help=f'exit 1 if a ratio is above {LIMIT:.0%}'
+        '--require', action='store_true', help='exit 1 if what is beside the network is above 15 %% of it'
     )
     return parser.parse_args()
 
@@ -267,8 +272,7 @@ def table(found: list[Measurement]) -> str:
             lines.append(f'{size:>10}  {name:<12} {statistics.median(values):10.2f} {p95:10.2f}')
         lines.append(
             f'{size:>10}  (whole - network) / network = {item.ratio:.1%}; not in the network, in '
-            f'the same frames: {item.beside:.1f} ms = '
-            f'{item.beside / statistics.median(item.network):.1%}'
+            f'the same frames: {item.beside:.1f} ms = {item.share:.1%}'
         )
     return '\n'.join(lines)
 

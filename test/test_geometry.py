@@ -128,10 +128,10 @@ def test_rays_are_float32_in_the_image_s_grid_and_thinned_by_the_stride():
     np.testing.assert_array_equal(pixel_rays(model, 3), rays[::3, ::3])
 
 
-def test_rays_of_a_whole_picture_take_less_than_a_second():
+def test_rays_of_a_whole_picture_take_less_than_two_seconds():
     started = time.perf_counter()
     pixel_rays(camera('plumb_bob 5', focal=250.0))
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 2.0
 
 
 def test_points_behind_the_camera_have_no_pixel():

@@ -12,6 +12,7 @@ from model_factory import CLASSES, FOCAL_LENGTH, expected_depth, expected_labels
 
 from hydranet_ros.buffers import backing_array
 from hydranet_ros.engine import Engine
+from hydranet_ros.errors import ModelError
 from hydranet_ros.geometry import CameraModel, depth_to_points, pixel_rays
 from hydranet_ros.perception import (
     CLOUD_DTYPE,
@@ -146,8 +147,13 @@ def test_what_is_wanted_comes_and_nothing_else(perception, image, output: Output
     assert 'engine' in result.timing
 
 
-def test_nothing_wanted_runs_nothing(perception, image):
-    assert perception.process(image, CAMERA, wanted=frozenset()).timing['engine'] < 1.0
+def test_nothing_wanted_runs_nothing(tmp_path, image):
+    """A closed engine raises as soon as it is run."""
+    perception = Perception(Engine(make_model(tmp_path / 'm.onnx')))
+    perception.engine.close()
+    assert perception.process(image, CAMERA, wanted=frozenset()).labels is None
+    with pytest.raises(ModelError):
+        perception.process(image, CAMERA, wanted=frozenset({Output.MASK}))
 
 
 @pytest.mark.parametrize(
