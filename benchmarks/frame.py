@@ -83,7 +83,7 @@ class Measurement:
 
     @property
     def share(self) -> float:
-        """Return :attr:`beside` as a share of the network's own time; load from outside cancels."""
+        """Return :attr:`beside` as a share of the network's time; other load cancels."""
         return self.beside / statistics.median(self.network)
 
 
@@ -123,8 +123,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument('--json', default='', help='also write every sample to this file')
     parser.add_argument('--no-ros', action='store_true', help='leave messages out')
     parser.add_argument(
-        '--require', action='store_true', help='exit 1 if what is beside the network is above 15 %% of it'
-    )
+        '--require', action='store_true',
+        help=f'exit 1 if more than {100 * LIMIT:.0f} %% of the network is spent beside it',
+    )  # fmt: skip
     return parser.parse_args()
 
 

@@ -29,8 +29,7 @@ def backing_array(values: NDArray) -> array | None:
     while isinstance(base, np.ndarray):
         base = base.base
     store = base.obj if isinstance(base, memoryview) else base
-    is_bytes = isinstance(store, array) and store.typecode == 'B'
-    if not is_bytes or not values.flags.c_contiguous:
+    if not isinstance(store, array) or store.typecode != 'B' or not values.flags.c_contiguous:
         return None
     same_start = values.__array_interface__['data'][0] == store.buffer_info()[0]
     return store if same_start and values.nbytes == len(store) else None
