@@ -232,6 +232,9 @@ class HydranetNode(LifecycleNode):
 
     def _process(self, message: Any, wanted: frozenset[Output]) -> None:
         assert self._perception is not None and self._outputs is not None
+        # Simulated time stands still while this callback runs, so the age at publication is the
+        # age at arrival and what was spent here.
+        arrival_age = self.get_clock().now().nanoseconds * 1e-9 - seconds(message.header.stamp)
         started = time.perf_counter()
         image = image_to_rgb(message)
         decoded = time.perf_counter()
@@ -250,10 +253,9 @@ class HydranetNode(LifecycleNode):
             'total': 1e3 * (now - started),
         }
         self._timing.last_error = ''
-        self._report(stages, message.header)
+        self._report(stages, arrival_age + now - started)
 
-    def _report(self, stages: dict[str, float], header: Header) -> None:
-        age = self.get_clock().now().nanoseconds * 1e-9 - seconds(header.stamp)
+    def _report(self, stages: dict[str, float], age: float) -> None:
         self._timing.frame(age, time.monotonic())
         if self._timing_publisher.get_subscription_count():
             status = timing_status(

@@ -1,0 +1,118 @@
+"""An exported file says what it is and computes what PyTorch computes, at any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
+pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
+
+from hydranet_ros.engine import Engine  # noqa: E402
+from hydranet_ros.errors import CheckpointError, ExportError  # noqa: E402
+from hydranet_ros.network import export  # noqa: E402
+from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest  # noqa: E402
+from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image  # noqa: E402
+from hydranet_ros.preset import load_classes  # noqa: E402
+from reference_network import random_reference  # noqa: E402
+
+
+def checkpoint(folder: Path, classes=6, tasks=('segm', 'depth')) -> Path:
+    path = folder / 'official.ckpt'
+    torch.save({'state_dict': random_reference(classes, tasks).state_dict()}, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('export')
+    source = checkpoint(folder)
+    report = export_checkpoint(source, 'street', folder / 'out.onnx', say=lambda text: None)
+    return source, report
+
+
+def test_the_file_carries_what_inference_needs(exported):
+    source, report = exported
+    info = Engine(report.path).info
+    assert info == report.info
+    assert info.classes == load_classes('kitti6')
+    assert (info.depth_range, info.training_focal_length) == ((0.0, 80.0), 721.5377)
+    assert info.weights_sha256 == weights_digest(load_checkpoint(source).network())
+
+
+@pytest.mark.parametrize('size', [(96, 128), (61, 83), (375, 1242)])
+def test_the_engine_computes_what_pytorch_computes(exported, size):
+    source, report = exported
+    network = DeployedNetwork(load_checkpoint(source).network()).eval()
+    image = test_image(*size)
+    with torch.no_grad():
+        expected = dict(zip(network.output_names, network(torch.from_numpy(image)[None])))
+    found = Engine(report.path).infer(image, frozenset(network.output_names))
+    assert found.labels is not None and found.depth is not None and found.confidence is not None
+    assert (found.labels != expected['labels'][0].numpy()).mean() < 1e-3
+    assert len(np.unique(found.labels)) > 2, 'the comparison would prove nothing'
+    np.testing.assert_allclose(found.depth, expected['depth'][0].numpy(), rtol=1e-3, atol=1e-3)
+    difference = found.confidence.astype(int) - expected['confidence'][0].numpy()
+    assert np.abs(difference).max() <= 1
+
+
+def test_labels_are_decided_at_the_images_size_never_resized(exported):
+    """Upsampled class ids would be constant over 4x4 blocks at their edges; logits are not."""
+    _, report = exported
+    labels = Engine(report.path).infer(test_image(96, 128), frozenset({'labels'})).labels
+    assert labels is not None
+    edges = np.argwhere(labels[:, 1:] != labels[:, :-1])[:, 1] + 1
+    assert (edges % 4 != 0).any()
+
+
+@pytest.mark.parametrize(('domain', 'classes'), [('nyud', 'nyud40'), ('kitti', 'kitti6')])
+def test_the_domain_chooses_the_slice_of_the_joint_model(tmp_path: Path, domain, classes):
+    source = checkpoint(tmp_path, 46)
+    report = export_checkpoint(
+        source, 'nyud_kitti', tmp_path / 'out.onnx', domain=domain, say=lambda text: None
+    )
+    assert report.info.classes == load_classes(classes)
+    found = Engine(report.path).infer(test_image(60, 80), frozenset({'labels'}))
+    first = {'nyud': 0, 'kitti': 40}[domain]
+    logits = load_checkpoint(source).network()
+    with torch.no_grad():
+        whole = DeployedNetwork(logits, (first, first + len(load_classes(classes))))(
+            torch.from_numpy(test_image(60, 80))[None]
+        )
+    assert (found.labels != whole[0][0].numpy()).mean() < 1e-3
+
+
+def test_three_tasks_give_unit_normals_that_face_the_camera_when_the_network_says_so(tmp_path):
+    """Official channels (x, z, y) = (0, 1, 0) is a wall seen frontally: z = -1 in our frame."""
+    source = checkpoint(tmp_path, 40, ('segm', 'depth', 'normal'))
+    state = torch.load(source, weights_only=True)['state_dict']
+    state['normal.weight'].zero_()
+    state['normal.bias'].copy_(torch.tensor([0.0, 2.0, 0.0]))
+    torch.save({'state_dict': state}, source)
+    report = export_checkpoint(source, 'nyud_three', tmp_path / 'o.onnx', say=lambda text: None)
+    normals = Engine(report.path).infer(test_image(60, 80), frozenset({'normals'})).normals
+    np.testing.assert_allclose(normals.reshape(-1, 3), [[0, 0, -1]] * 4800, atol=1e-6)
+
+
+def test_a_checkpoint_that_does_not_fit_the_preset_is_refused(tmp_path: Path):
+    with pytest.raises(CheckpointError, match='needs .*40 classes'):
+        export_checkpoint(checkpoint(tmp_path), 'nyud', tmp_path / 'o.onnx')
+    with pytest.raises(CheckpointError, match='normals'):
+        export_checkpoint(checkpoint(tmp_path, 40), 'nyud_three', tmp_path / 'o.onnx')
+
+
+def test_a_graph_that_disagrees_is_not_kept_and_leaves_the_old_file(tmp_path, monkeypatch):
+    """The tolerance is set below rounding, which no graph can meet."""
+    monkeypatch.setattr(export, 'DEPTH_TOLERANCE', -1.0)
+    (tmp_path / 'o.onnx').write_bytes(b'old')
+    with pytest.raises(ExportError, match='not kept'):
+        export_checkpoint(checkpoint(tmp_path), 'street', tmp_path / 'o.onnx', say=lambda t: None)
+    assert (tmp_path / 'o.onnx').read_bytes() == b'old'
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['o.onnx', 'official.ckpt']
+
+
+def test_an_unknown_upsampling_is_refused(tmp_path: Path):
+    with pytest.raises(ExportError, match='bilinear'):
+        export_checkpoint(checkpoint(tmp_path), 'street', tmp_path / 'o', upsampling='nearest')
