@@ -68,15 +68,20 @@ def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
         raise ImageError(f'cv_bridge cannot convert {message.encoding!r} to rgb8: {err}') from err
 
 
-def camera_from_info(message: CameraInfo) -> CameraModel:
+def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraModel:
     """
     Return the camera model of a CameraInfo.
+
+    :param rectified: of its rectified image, which P describes, instead of the raw one (K, D).
 
     :raises CameraError: if the camera is not calibrated or a value is impossible.
     """
     roi = message.roi
+    p = message.p
+    k = (p[0], 0.0, p[2], 0.0, p[5], p[6], 0.0, 0.0, 1.0) if rectified else message.k
+    d = () if rectified else message.d
     return CameraModel.from_camera_info(
-        message.width, message.height, message.k, message.d, message.distortion_model,
+        message.width, message.height, k, d, message.distortion_model,
         binning=(message.binning_x, message.binning_y),
         roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
     )  # fmt: skip

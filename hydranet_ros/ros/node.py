@@ -200,7 +200,7 @@ class HydranetNode(LifecycleNode):
             return
         self._camera_info = message
         try:
-            self._camera = camera_from_info(message)
+            self._camera = camera_from_info(message, rectified=self.settings.rectified)
         except CameraError as err:
             self._camera = None
             self.get_logger().error(f'camera_info cannot be used, no cloud: {err}')

@@ -35,6 +35,7 @@ class NodeParameters:
     overlay_alpha: float = 0.5
     cloud_stride: int = 1
     scale_by_focal_length: bool = True
+    rectified: bool = False
     max_depth: float = 0.0
     autostart: bool = True
     diagnostics_period: float = 1.0
@@ -77,6 +78,8 @@ TABLE: Mapping[str, Spec] = {
                          "mask's grid.", live=True, span=(1, 64)),
     'scale_by_focal_length': Spec("Multiply depth by this camera's focal length over the training "
                                   "camera's.", live=True),
+    'rectified': Spec('The image is rectified already (image_rect): its camera is P of the camera '
+                      'info, without distortion.'),
     'max_depth': Spec('Depth beyond this is unknown; metres, 0: no limit.', live=True,
                       span=(0.0, 1000.0)),
     'autostart': Spec('Configure and activate without a lifecycle manager.'),

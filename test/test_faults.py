@@ -1,0 +1,179 @@
+"""Bad input to the node: one clear error each, and it goes on."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
+
+from conftest import wait_for  # noqa: E402
+from model_factory import make_model  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from ros_tools import camera, picture  # noqa: E402
+from sensor_msgs.msg import Image, PointCloud2  # noqa: E402
+from test_node import Rig  # noqa: E402
+
+from hydranet_ros.errors import HydranetError  # noqa: E402
+from hydranet_ros.ros.node import HydranetNode  # noqa: E402
+
+
+def empty(message: Image) -> None:
+    message.height = message.width = message.step = 0
+    message.data = array('B')
+
+
+def wrong_step(message: Image) -> None:
+    message.step = 10
+
+
+def short_data(message: Image) -> None:
+    message.data = message.data[:100]
+
+
+def unknown_encoding(message: Image) -> None:
+    message.encoding = 'rainbow9'
+
+
+@pytest.fixture
+def rig(ros, tiny_model):
+    made = Rig(ros, model=str(tiny_model))
+    made.ready()
+    return made
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'said'),
+    [(empty, 'empty'), (wrong_step, 'step is 10'), (short_data, '100 bytes'),
+     (unknown_encoding, "'rainbow9' is not supported")],
+)  # fmt: skip
+def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, spoil, said):
+    logs = ros.hear_log()
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: rig.node._outputs.wanted())
+    bad = picture(1)
+    spoil(bad)
+    rig.images.publish(bad)
+    wait_for(lambda: rig.node._timing.counters.failed == 1)
+    assert said in rig.node._timing.last_error
+    rig.images.publish(picture(2))
+    wait_for(lambda: masks)
+    assert [m.header.stamp.sec for m in masks] == [2]
+    wait_for(lambda: any(said in log.msg for log in logs), what='the error in the log')
+
+
+def test_an_error_inside_the_engine_costs_one_frame(ros, rig):
+    infer = rig.node._perception.engine.infer
+    calls = []
+
+    def broken(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError('cuda went away')
+        return infer(*arguments)
+
+    rig.node._perception.engine.infer = broken
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: rig.node._outputs.wanted())
+    for second in (1, 2, 3):
+        rig.images.publish(picture(second))
+        wait_for(lambda n=second: len(calls) == n)
+    wait_for(lambda: len(masks) == 2)
+    assert [m.header.stamp.sec for m in masks] == [1, 3]
+    assert rig.node._timing.counters.failed == 1
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [({'k': [float('nan')] * 9}, 'not finite'), ({'k': [0.0] * 9}, 'not calibrated'),
+     ({'distortion_model': 'fishy', 'd': [0.1] * 5}, "'fishy'")],
+)  # fmt: skip
+def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, change, said):
+    logs = ros.hear_log()
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    clouds = ros.hear(PointCloud2, '/hydranet/points')
+    wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
+    bad = camera()
+    for name, value in change.items():
+        setattr(bad, name, value)
+    rig.send_camera(bad)
+    rig.images.publish(picture(1))
+    wait_for(lambda: masks)
+    assert clouds == []
+    wait_for(lambda: any(said in log.msg for log in logs), what='the error in the log')
+    rig.infos.publish(camera(2))
+    wait_for(lambda: rig.node._camera is not None, what='a good camera info is taken')
+    rig.images.publish(picture(3))
+    wait_for(lambda: clouds)
+
+
+@pytest.mark.parametrize(
+    ('frame', 'size', 'said'), [('other', (48, 64), "'other'"), ('', (24, 32), '32x24')]
+)
+def test_a_camera_info_of_another_camera_is_not_used(ros, rig, frame, size, said):
+    logs = ros.hear_log()
+    clouds = ros.hear(PointCloud2, '/hydranet/points')
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
+    rig.send_camera(camera(size=size, **({'frame': frame} if frame else {})))
+    rig.images.publish(picture(1))
+    wait_for(lambda: masks)
+    assert clouds == []
+    wait_for(lambda: any(said in log.msg for log in logs))
+
+
+def spoiled_model(folder: Path, how: str) -> Path:
+    path = folder / 'bad.onnx'
+    if how == 'truncated':
+        path.write_bytes(make_model(folder / 'whole.onnx').read_bytes()[:300])
+    elif how == 'no metadata':
+        make_model(path, metadata=False)
+    elif how == 'text':
+        path.write_text('not a model')
+    return path
+
+
+@pytest.mark.parametrize(
+    ('how', 'said'),
+    [('missing', 'not found'), ('truncated', 'cannot be loaded'), ('text', 'cannot be loaded'),
+     ('no metadata', 'hydranet export')],
+)  # fmt: skip
+def test_a_bad_model_fails_configure_with_one_line_and_a_good_one_succeeds_after(
+    ros, tmp_path, tiny_model, how, said
+):
+    logs = ros.hear_log()
+    bad = spoiled_model(tmp_path, how)
+    rig = Rig(ros, model=str(bad), autostart=False)
+    assert not rig.change('configure')
+    assert rig.state() == 'unconfigured'
+    wait_for(lambda: any('configure failed' in log.msg for log in logs))
+    lines = [log.msg for log in logs if 'configure failed' in log.msg]
+    assert len(lines) == 1
+    assert 'bad.onnx' in lines[0] and said in lines[0]
+    assert rig.set('model', str(tiny_model)).successful
+    assert rig.change('configure') and rig.change('activate')
+    rig.ready()
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('preset', 'mars'), ('provider', 'abacus'), ('image_transport', 'pigeon')]
+)
+def test_a_wrong_parameter_at_start_is_refused_with_what_is_allowed(ros, name, value):
+    with pytest.raises(HydranetError, match='allowed|known presets') as error:
+        HydranetNode(
+            context=ros.context, parameter_overrides=[Parameter(name, value=value)]
+        )
+    assert value in str(error.value)
+
+
+def test_a_demanded_provider_that_is_not_there_fails_configure(ros, tiny_model):
+    import onnxruntime
+
+    if 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
+        pytest.skip('this machine has the CUDA provider')
+    logs = ros.hear_log()
+    rig = Rig(ros, model=str(tiny_model), provider='cuda', autostart=False)
+    assert not rig.change('configure')
+    wait_for(lambda: any("'cuda' was demanded" in log.msg for log in logs))
