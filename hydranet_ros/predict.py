@@ -63,9 +63,10 @@ def predict_all(inputs: Iterable[Path], output: Path, options: PredictOptions) -
     """
     console = Console(stderr=True)
     choice = choose_model(options.preset, model=options.model)
-    for warning in choice.warnings:
+    engine = Engine(choice.path, options.engine)
+    for warning in (*choice.warnings, *engine.warnings):
         console.print(f'warning: {warning}', markup=False)
-    perception = Perception(Engine(choice.path, options.engine), options.settings)
+    perception = Perception(engine, options.settings)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as err:

@@ -82,13 +82,14 @@ class Ros:
         self.client.create_subscription(kind, topic, heard.append, profile)
         return heard
 
-    def hear_log(self) -> list:
-        """Return the list of all log messages; those already written too, as /rosout is latched."""
+    def hear_log(self, nodes: int = 2) -> list:
+        """Return the list of log messages, once the logs of so many nodes are connected."""
         from rcl_interfaces.msg import Log
-        from rclpy.qos import DurabilityPolicy, QoSProfile
 
-        latched = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        return self.hear(Log, '/rosout', latched)
+        heard: list = []
+        subscription = self.client.create_subscription(Log, '/rosout', heard.append, 1000)
+        wait_for(lambda: subscription.get_publisher_count() >= nodes, what='logs connected')
+        return heard
 
     def call(self, kind, service: str, request, timeout: float = 10.0):
         """Call a service and return its answer."""

@@ -93,7 +93,7 @@ def message_data(values: NDArray) -> array:
     if own is not None:
         return own
     data = array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+    data.frombytes(np.ascontiguousarray(values).data.cast('B'))
     return data
 
 

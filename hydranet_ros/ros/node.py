@@ -116,7 +116,9 @@ class HydranetNode(LifecycleNode):
         )
         for warning in choice.warnings:
             self.get_logger().warning(warning)
-        engine = Engine(choice.path, engine_options(self.settings))
+        engine = Engine(
+            choice.path, engine_options(self.settings), report=self.get_logger().info
+        )
         for warning in engine.warnings:
             self.get_logger().warning(warning)
         engine.warm_up(*engine.info.native_size)

@@ -1,0 +1,73 @@
+"""Parameters: declared in one table, validated as a whole, documented as they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rcl_interfaces', reason='rclpy is not installed (extra: ros)')
+
+from hydranet_ros.errors import ParameterError  # noqa: E402
+from hydranet_ros.preset import Preset, preset_names  # noqa: E402
+from hydranet_ros.ros import parameters  # noqa: E402
+from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal  # noqa: E402
+
+DOCS = Path(__file__).resolve().parent.parent / 'docs' / 'parameters.md'
+
+
+@dataclass
+class Change:
+    name: str
+    value: object
+
+
+def test_table_and_dataclass_name_the_same_parameters():
+    assert tuple(TABLE) == parameters.names() or set(TABLE) == set(parameters.names())
+
+
+@pytest.mark.parametrize('name', parameters.names())
+def test_every_parameter_has_a_description_and_a_range_that_holds_its_default(name):
+    made = descriptor(name)
+    assert len(made.description) > 20
+    default = getattr(NodeParameters, name)
+    for span in (*made.floating_point_range, *made.integer_range):
+        assert span.from_value <= default <= span.to_value
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        assert made.floating_point_range or made.integer_range
+
+
+@pytest.mark.parametrize('preset', preset_names())
+def test_every_preset_sets_only_parameters_that_exist(preset):
+    assert NodeParameters(**{**defaults(Preset.load(preset).node), 'preset': preset})
+
+
+def test_a_preset_with_an_unknown_parameter_is_refused():
+    with pytest.raises(ParameterError, match="'colour'"):
+        defaults({'colour': 'red'})
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('provider', 'abacus'), ('image_transport', 'pigeon'), ('depth_encoding', '64FC1')],
+)
+def test_a_wrong_value_is_refused_with_the_allowed(name, value):
+    with pytest.raises(ParameterError, match='allowed'):
+        NodeParameters(**{name: value})
+
+
+def test_what_needs_a_new_configure_is_refused_while_configured():
+    current = defaults({})
+    assert 'cleanup' in refusal([Change('model', 'x.onnx')], current, configured=True)
+    assert refusal([Change('model', 'x.onnx')], current, configured=False) == ''
+    assert refusal([Change('model', '')], current, configured=True) == ''
+    assert refusal([Change('overlay_alpha', 0.1)], current, configured=True) == ''
+    assert refusal([Change('use_sim_time', True)], current, configured=True) == ''
+
+
+def test_the_documentation_has_just_the_declared_parameters_with_their_defaults():
+    rows = dict(re.findall(r'^\| `(\w+)` \| `([^`]*)` \|', DOCS.read_text(encoding='utf-8'), re.M))
+    declared = {name: str(getattr(NodeParameters, name)).lower() or '""' for name in parameters.names()}
+    assert {k: v.lower() for k, v in rows.items()} == declared
