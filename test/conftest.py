@@ -82,15 +82,6 @@ class Ros:
         self.client.create_subscription(kind, topic, heard.append, profile)
         return heard
 
-    def hear_log(self, nodes: int = 2) -> list:
-        """Return the list of log messages, once the logs of so many nodes are connected."""
-        from rcl_interfaces.msg import Log
-
-        heard: list = []
-        subscription = self.client.create_subscription(Log, '/rosout', heard.append, 1000)
-        wait_for(lambda: subscription.get_publisher_count() >= nodes, what='logs connected')
-        return heard
-
     def call(self, kind, service: str, request, timeout: float = 10.0):
         """Call a service and return its answer."""
         client = self.client.create_client(kind, service)
@@ -134,3 +125,15 @@ def tiny_model(tmp_path_factory) -> Path:
     from model_factory import make_model
 
     return make_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
+
+
+@pytest.fixture
+def log(capfd: pytest.CaptureFixture[str]):
+    """Return a function that gives all that was logged so far, as a terminal shows it."""
+    parts: list[str] = []
+
+    def text() -> str:
+        parts.append(capfd.readouterr().err)
+        return ''.join(parts)
+
+    return text

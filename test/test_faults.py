@@ -49,8 +49,7 @@ def rig(ros, tiny_model):
     [(empty, 'empty'), (wrong_step, 'step is 10'), (short_data, '100 bytes'),
      (unknown_encoding, "'rainbow9' is not supported")],
 )  # fmt: skip
-def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, spoil, said):
-    logs = ros.hear_log()
+def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, log, spoil, said):
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
     bad = picture(1)
@@ -61,7 +60,7 @@ def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, spoil
     rig.images.publish(picture(2))
     wait_for(lambda: masks)
     assert [m.header.stamp.sec for m in masks] == [2]
-    wait_for(lambda: any(said in log.msg for log in logs), what='the error in the log')
+    wait_for(lambda: said in log(), what='the error in the log')
 
 
 def test_an_error_inside_the_engine_costs_one_frame(ros, rig):
@@ -90,8 +89,7 @@ def test_an_error_inside_the_engine_costs_one_frame(ros, rig):
     [({'k': [float('nan')] * 9}, 'not finite'), ({'k': [0.0] * 9}, 'not calibrated'),
      ({'distortion_model': 'fishy', 'd': [0.1] * 5}, "'fishy'")],
 )  # fmt: skip
-def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, change, said):
-    logs = ros.hear_log()
+def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, log, change, said):
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     clouds = ros.hear(PointCloud2, '/hydranet/points')
     wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
@@ -102,7 +100,7 @@ def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, change
     rig.images.publish(picture(1))
     wait_for(lambda: masks)
     assert clouds == []
-    wait_for(lambda: any(said in log.msg for log in logs), what='the error in the log')
+    wait_for(lambda: said in log(), what='the error in the log')
     rig.infos.publish(camera(2))
     wait_for(lambda: rig.node._camera is not None, what='a good camera info is taken')
     rig.images.publish(picture(3))
@@ -112,8 +110,7 @@ def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, change
 @pytest.mark.parametrize(
     ('frame', 'size', 'said'), [('other', (48, 64), "'other'"), ('', (24, 32), '32x24')]
 )
-def test_a_camera_info_of_another_camera_is_not_used(ros, rig, frame, size, said):
-    logs = ros.hear_log()
+def test_a_camera_info_of_another_camera_is_not_used(ros, rig, log, frame, size, said):
     clouds = ros.hear(PointCloud2, '/hydranet/points')
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
@@ -121,7 +118,7 @@ def test_a_camera_info_of_another_camera_is_not_used(ros, rig, frame, size, said
     rig.images.publish(picture(1))
     wait_for(lambda: masks)
     assert clouds == []
-    wait_for(lambda: any(said in log.msg for log in logs))
+    wait_for(lambda: said in log())
 
 
 def spoiled_model(folder: Path, how: str) -> Path:
@@ -141,15 +138,14 @@ def spoiled_model(folder: Path, how: str) -> Path:
      ('no metadata', 'hydranet export')],
 )  # fmt: skip
 def test_a_bad_model_fails_configure_with_one_line_and_a_good_one_succeeds_after(
-    ros, tmp_path, tiny_model, how, said
+    ros, tmp_path, tiny_model, log, how, said
 ):
     bad = spoiled_model(tmp_path, how)
     rig = Rig(ros, model=str(bad), autostart=False)
-    logs = ros.hear_log()
     assert not rig.change('configure')
     assert rig.state() == 'unconfigured'
-    wait_for(lambda: any('configure failed' in log.msg for log in logs))
-    lines = [log.msg for log in logs if 'configure failed' in log.msg]
+    wait_for(lambda: 'configure failed' in log())
+    lines = [line for line in log().splitlines() if 'configure failed' in line]
     assert len(lines) == 1
     assert 'bad.onnx' in lines[0] and said in lines[0]
     assert rig.set('model', str(tiny_model)).successful
@@ -168,12 +164,11 @@ def test_a_wrong_parameter_at_start_is_refused_with_what_is_allowed(ros, name, v
     assert value in str(error.value)
 
 
-def test_a_demanded_provider_that_is_not_there_fails_configure(ros, tiny_model):
+def test_a_demanded_provider_that_is_not_there_fails_configure(ros, tiny_model, log):
     import onnxruntime
 
     if 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
         pytest.skip('this machine has the CUDA provider')
     rig = Rig(ros, model=str(tiny_model), provider='cuda', autostart=False)
-    logs = ros.hear_log()
     assert not rig.change('configure')
-    wait_for(lambda: any("'cuda' was demanded" in log.msg for log in logs))
+    wait_for(lambda: "'cuda' was demanded" in log())

@@ -1,0 +1,157 @@
+"""The node as a process: its start, its end, what it imports, what it does under load."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
+
+from conftest import ROOT, wait_for  # noqa: E402
+from ros_tools import camera, picture  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
+
+
+@pytest.fixture
+def start(ros, tmp_path: Path) -> Iterator:
+    """Return a function that starts ``hydranet run`` on the test's domain."""
+    running: list[subprocess.Popen] = []
+
+    def start(model: Path | str, *arguments: str) -> tuple[subprocess.Popen, Path]:
+        log = tmp_path / f'node{len(running)}.log'
+        environment = {**os.environ, 'ROS_DOMAIN_ID': str(ros.domain), 'PYTHONUNBUFFERED': '1'}
+        command = [sys.executable, '-m', 'hydranet_ros', 'run', 'street', '--ros-args', '-p',
+                   f'model:={model}', *arguments]  # fmt: skip
+        with log.open('w') as handle:
+            process = subprocess.Popen(
+                command, stdout=handle, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
+            )
+        running.append(process)
+        return process, log
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def ended_cleanly(process: subprocess.Popen, log: Path) -> None:
+    code = process.wait(5)
+    text = log.read_text()
+    assert code == 0, text
+    assert 'Traceback' not in text
+
+
+@pytest.mark.parametrize('when', ['loading', 'unconfigured', 'active'])
+def test_sigint_ends_it_within_five_seconds_and_without_a_traceback(start, tiny_model, when):
+    arguments = ['-p', 'autostart:=false'] if when == 'unconfigured' else []
+    process, log = start(tiny_model, *arguments)
+    mark = {'loading': 'DDS profile', 'unconfigured': 'DDS profile', 'active': 'active:'}[when]
+    wait_for(lambda: mark in log.read_text(), 30, f'{mark} in the log')
+    process.send_signal(signal.SIGINT)
+    ended_cleanly(process, log)
+
+
+def test_sigterm_ends_it_too(start, tiny_model):
+    process, log = start(tiny_model)
+    wait_for(lambda: 'active:' in log.read_text(), 30)
+    process.send_signal(signal.SIGTERM)
+    ended_cleanly(process, log)
+
+
+def test_a_killed_node_that_is_started_again_is_heard_again(ros, start, tiny_model):
+    images = ros.client.create_publisher(Image, 'image', 1)
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    for second in (1, 2):
+        process, log = start(tiny_model)
+        wait_for(lambda path=log: 'active:' in path.read_text(), 30)
+        wait_for(lambda: images.get_subscription_count() >= 1, 30)
+
+        def answered(n=second) -> bool:
+            images.publish(picture(n))
+            time.sleep(0.1)
+            return any(m.header.stamp.sec == n for m in masks)
+
+        wait_for(answered, 30)
+        process.kill()
+        process.wait()
+
+
+def test_a_model_that_is_not_there_leaves_a_node_that_says_so_and_can_be_mended(start, tmp_path):
+    process, log = start(tmp_path / 'none.onnx')
+    wait_for(lambda: 'configure failed' in log.read_text(), 30)
+    assert process.poll() is None
+    assert 'none.onnx' in log.read_text()
+    process.send_signal(signal.SIGINT)
+    ended_cleanly(process, log)
+
+
+def test_an_unknown_preset_is_one_line_and_exit_status_2():
+    done = subprocess.run(
+        [sys.executable, '-m', 'hydranet_ros', 'run', 'mars'],
+        capture_output=True, text=True, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert 'known presets' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_the_nodes_process_never_imports_torch(tiny_model):
+    """After the model is loaded and a frame has been through, torch must not be there."""
+    code = f"""
+import sys, rclpy, numpy as np
+from hydranet_ros.ros.node import HydranetNode
+from rclpy.parameter import Parameter
+rclpy.init()
+node = HydranetNode(parameter_overrides=[Parameter('model', value={str(tiny_model)!r}),
+                                         Parameter('autostart', value=False)])
+assert node.trigger_configure().name == 'SUCCESS' and node.trigger_activate().name == 'SUCCESS'
+node._perception.process(np.zeros((48, 64, 3), np.uint8), wanted=node._perception.available)
+print(sorted({{'torch', 'onnx', 'typer', 'rosbags'}} & set(sys.modules)))
+node.destroy_node(); rclpy.shutdown()
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, timeout=60, cwd=ROOT,
+        env={**os.environ, 'ROS_DOMAIN_ID': '101'},
+    )  # fmt: skip
+    assert done.stdout.strip().endswith('[]'), done.stderr
+
+
+def test_under_overload_the_newest_frame_wins_and_drops_are_counted(ros, start):
+    """The model that ships, at 640x480, is fed at 60 Hz: more than it can take on two cores."""
+    model = ROOT / 'models' / 'street.onnx'
+    if not model.is_file():
+        pytest.skip('models/street.onnx is not there')
+    process, log = start(model)
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    images = ros.client.create_publisher(Image, 'image', 1)
+    infos = ros.client.create_publisher(CameraInfo, 'camera_info', 1)
+    wait_for(lambda: images.get_subscription_count() == 1, 30)
+    wait_for(lambda: infos.get_subscription_count() == 1, 30)
+    infos.publish(camera(size=(480, 640)))
+    message = picture(0, (480, 640))
+    sent = 0
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        sent += 1
+        message.header.stamp.sec = sent
+        images.publish(message)
+        time.sleep(1 / 60)
+    last_sent = sent
+    wait_for(lambda: masks and masks[-1].header.stamp.sec >= last_sent - 3, 30,
+             'the newest frames are answered, no backlog')  # fmt: skip
+    stamps = [m.header.stamp.sec for m in masks]
+    assert stamps == sorted(stamps), 'frames came out of order'
+    assert len(set(stamps)) == len(stamps), 'a frame was answered twice'
+    time.sleep(1.5)
+    assert len(masks) <= len(stamps) + 1, 'frames were queued'
+    process.send_signal(signal.SIGINT)
+    ended_cleanly(process, log)
