@@ -14,8 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness
-from rosbags.interfaces import QosReliability, QosTime
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
@@ -57,6 +64,12 @@ class BagMessage:
 def typestore() -> Typestore:
     """Return the message definitions that bags are read and written with."""
     return get_typestore(Stores.ROS2_HUMBLE)
+
+
+def is_latched(connection: Connection) -> bool:
+    """Return whether a topic was published for late joiners too (transient local)."""
+    profiles = getattr(connection.ext, 'offered_qos_profiles', ())
+    return any(item.durability is QosDurability.TRANSIENT_LOCAL for item in profiles)
 
 
 class BagReader:

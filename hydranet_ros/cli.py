@@ -59,7 +59,7 @@ def predict(
     intrinsics: Intrinsics = '',
     alpha: Annotated[float, typer.Option(min=0, max=1, help='Weight of the overlay.')] = 0.5,
     max_depth: Annotated[float, typer.Option(min=0, help='Metres; 0: no limit.')] = 0.0,
-    stride: Annotated[int, typer.Option(min=1, help="Every so many pixels in a cloud.")] = 1,
+    stride: Annotated[int, typer.Option(min=1, help='Every so many pixels in a cloud.')] = 1,
 ) -> None:
     """Write mask, depth, overlay, cloud and video of pictures, folders and videos."""
     from hydranet_ros.engine import EngineOptions
@@ -94,7 +94,9 @@ def _ros_arguments(preset: str, extra: list[str]) -> list[str]:
 @app.command(context_settings=PASS_ON)
 def play(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help='rosbag2 (mcap, sqlite3), folder, picture, video.')],
+    source: Annotated[
+        Path, typer.Argument(help='rosbag2 (mcap, sqlite3), folder, picture, video.')
+    ],
     rate: Annotated[float, typer.Option(min=0, help='Times the speed; 0: at once.')] = 1.0,
     loop: Annotated[bool, typer.Option(help='Start again at the end.')] = False,
     clock: Annotated[float, typer.Option(min=0, help='Publish /clock at so many Hz.')] = 0.0,
@@ -104,6 +106,7 @@ def play(
     frame_id: Annotated[str, typer.Option(help='Frame of pictures.')] = 'camera_optical',
     intrinsics: Intrinsics = '',
     wait: Annotated[float, typer.Option(min=0, help='Seconds to wait for a subscriber.')] = 0.0,
+    subscribers: Annotated[int, typer.Option(min=1, help='How many to wait for.')] = 1,
     delay: Annotated[float, typer.Option(min=0, help='Seconds before the first message.')] = 0.5,
 ) -> None:
     """Publish a bag, pictures or a video on ROS topics with the original timing."""
@@ -112,7 +115,7 @@ def play(
     play_main(
         source, rate=rate, loop=loop, clock=clock, fps=fps, topic=topic, pattern=pattern,
         frame_id=frame_id, intrinsics=_four(intrinsics), wait=wait, delay=delay,
-        ros_args=context.args,
+        subscribers=subscribers, ros_args=context.args,
     )  # fmt: skip
 
 
@@ -215,9 +218,9 @@ def weights_pull(
     base_url: Annotated[str, typer.Option(help='Another place with the same files.')] = '',
 ) -> None:
     """Download a checkpoint, check it, convert it, and put it where its preset looks."""
-    from hydranet_ros.network.weights import pull
+    from hydranet_ros.network.weights import BASE_URL, pull
 
-    for path in pull(name, **({'base_url': base_url} if base_url else {})):
+    for path in pull(name, base_url=base_url or BASE_URL):
         print(path)
 
 

@@ -82,7 +82,9 @@ def cloud_from_above(cloud: NDArray, size: tuple[int, int], reach: float = 40.0)
     return picture
 
 
-def _splat(u, v, order, colors, size: tuple[int, int], dot) -> Picture:
+def _splat(
+    u: NDArray, v: NDArray, order: NDArray, colors: NDArray, size: tuple[int, int], dot: NDArray
+) -> Picture:
     """Draw squares, far ones first."""
     height, width = size
     picture = np.full((height, width, 3), _BACKGROUND, np.uint8)

@@ -133,7 +133,7 @@ class VideoReader:
         try:
             for frame in self._container.decode(self._stream):
                 moment = frame.time if frame.time is not None else index / self.fps
-                image = frame.to_ndarray(format='rgb24')
+                image = np.asarray(frame.to_ndarray(format='rgb24'), np.uint8)
                 yield Frame(f'{self.path.stem}_{index:06d}', float(moment), image)
                 index += 1
         except av.error.FFmpegError as err:

@@ -23,15 +23,17 @@ CONSTRAINTS_ROS = ROOT / 'scripts' / 'constraints-ros.txt'
 
 
 def say(text: str) -> None:
+    """Print a line of progress."""
     print(f'[setup] {text}', flush=True)
 
 
 def main() -> int:
+    """Set up the environment that the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('extras', nargs='+', help='extras of setup.py to install')
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
     options = parser.parse_args()
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036
         say(f'Python {sys.version.split()[0]} is too old; 3.10 or newer is needed.')
         return 1
     ros = sourced_ros()
@@ -65,6 +67,7 @@ def sourced_ros() -> str:
 
 
 def fingerprint(extras: list[str], ros: str) -> str:
+    """Return what the finished environment depends on, as a short name."""
     parts = [
         *extras, ros, sys.version,
         os.environ.get('TORCH_INDEX', ''),
@@ -77,6 +80,7 @@ def fingerprint(extras: list[str], ros: str) -> str:
 
 
 def create_environment(venv: Path, ros: str) -> None:
+    """Make the virtual environment unless it is there."""
     if (venv / 'bin' / 'python').is_file():
         return
     say(f'creating {venv.name} with Python {sys.version.split()[0]}')
@@ -112,6 +116,7 @@ def install_system_packages(names: list[str]) -> bool:
 
 
 def install(venv: Path, extras: list[str], ros: str) -> None:
+    """Install the package with its extras, PyTorch first."""
     pip = [str(venv / 'bin' / 'python'), '-m', 'pip', 'install', '--disable-pip-version-check']
     constraints = ['-c', str(CONSTRAINTS)]
     if ros:
@@ -132,11 +137,13 @@ def install(venv: Path, extras: list[str], ros: str) -> None:
 
 
 def has_osmesa() -> bool:
+    """Return whether MuJoCo can render without a screen."""
     listed = subprocess.run(['/sbin/ldconfig', '-p'], capture_output=True, text=True, check=False)
     return 'libOSMesa' in listed.stdout
 
 
 def run(command: list[str]) -> None:
+    """Run a command, or end with its name if it fails."""
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(f'[setup] failed ({done.returncode}): {" ".join(command)}')

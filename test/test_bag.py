@@ -1,4 +1,4 @@
-"""Bags are read and written whole; damage and full disks are named and cost no more than they must."""
+"""Bags are read and written whole; damage and full disks are named and cost little."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from hydranet_ros.bag import BagReader, BagWriter, typestore
@@ -72,9 +71,8 @@ def test_a_truncated_bag_gives_what_can_be_read_or_one_error(tmp_path: Path):
     shutil.copytree(DEMO, path)
     file = path / 'demo_street.mcap'
     file.write_bytes(file.read_bytes()[:1_000_000])
-    with pytest.raises(BagError, match='bag'):
-        with BagReader(path) as reader:
-            list(reader.messages())
+    with pytest.raises(BagError, match='bag'), BagReader(path) as reader:
+        list(reader.messages())
 
 
 FILL = """
@@ -131,5 +129,3 @@ def test_latched_topics_are_marked(tmp_path: Path):
     with BagReader(tmp_path / 'bag') as reader:
         profile = reader.connections[0].ext.offered_qos_profiles[0]
     assert profile.durability.name == 'TRANSIENT_LOCAL'
-
-

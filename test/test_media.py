@@ -111,8 +111,9 @@ def test_what_is_no_picture_or_video_is_refused_by_name(tmp_path: Path, content:
     path.write_bytes(content)
     with pytest.raises(MediaError, match='bad.png'):
         read_image(path)
-    with pytest.raises(MediaError, match='bad.png'):
-        VideoReader(path)
+    movie = path.rename(tmp_path / 'bad.mp4')
+    with pytest.raises(MediaError, match='bad.mp4'):
+        VideoReader(movie)
     with pytest.raises(MediaError, match='none.png cannot be read'):
         read_image(tmp_path / 'none.png')
 

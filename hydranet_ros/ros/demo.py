@@ -91,7 +91,9 @@ def _image_topic(source: Path) -> str:
 
 def _model_info(preset: str, model: str) -> ModelInfo:
     """Read what the model says, and fail early where it cannot be loaded."""
-    engine = Engine(choose_model(preset, model=model).path, EngineOptions(provider='cpu', threads=1))
+    engine = Engine(
+        choose_model(preset, model=model).path, EngineOptions(provider='cpu', threads=1)
+    )
     engine.close()
     return engine.info
 
@@ -100,11 +102,10 @@ def _model_info(preset: str, model: str) -> ModelInfo:
 def free_domain() -> Iterator[int]:
     """Hold a ROS domain that no other demo or test on this machine holds."""
     for domain in random.SystemRandom().sample(range(1, 101), 100):
-        with socket.socket() as lock:
-            with suppress(OSError):
-                lock.bind(('127.0.0.1', 32768 - 200 + domain))
-                yield domain
-                return
+        with socket.socket() as lock, suppress(OSError):
+            lock.bind(('127.0.0.1', 32768 - 200 + domain))
+            yield domain
+            return
     raise DemoError('No free ROS domain between 1 and 100 on this machine.')
 
 
@@ -125,13 +126,15 @@ def _node_command(preset: str, model: str, image_topic: str) -> list[str]:
 
 
 def _play_command(source: Path, rate: float) -> list[str]:
-    command = ['play', str(source), '--rate', str(rate), '--wait', '20', '--delay', '1',
-               '--clock', str(CLOCK)]  # fmt: skip
+    command = ['play', str(source), '--rate', str(rate), '--wait', '20', '--subscribers', '2',
+               '--delay', '1', '--clock', str(CLOCK)]  # fmt: skip
     return [sys.executable, '-m', 'hydranet_ros', *command]
 
 
 @contextmanager
-def _process(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
+def _process(
+    command: list[str], log: Path, environment: dict[str, str]
+) -> Iterator[subprocess.Popen]:
     """Run a process whose output goes to ``log``; end it as a user would, with SIGINT."""
     with log.open('w', encoding='utf-8') as handle:
         process = subprocess.Popen(
@@ -246,15 +249,14 @@ def _write_sheet(
     write_image(path, contact_sheet(moments, info.classes, info.depth_range))
 
 
-def _write_videos(
-    shots: dict[int, Shot], images: dict[int, np.ndarray], output: Path
-) -> None:
+def _write_videos(shots: dict[int, Shot], images: dict[int, np.ndarray], output: Path) -> None:
     moments = [moment for moment in shots if moment in images]
     gaps = np.diff(moments)
     fps = float(1e9 / np.median(gaps)) if gaps.size else 5.0
-    with VideoWriter(output / 'demo.mp4', fps) as movie, GifWriter(
-        output / 'demo.gif', fps
-    ) as gif:
+    with (
+        VideoWriter(output / 'demo.mp4', fps) as movie,
+        GifWriter(output / 'demo.gif', fps) as gif,
+    ):
         for moment in moments:
             shot = shots[moment]
             assert shot.overlay is not None and shot.depth is not None

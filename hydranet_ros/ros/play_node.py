@@ -17,7 +17,7 @@ from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 def play_main(
     source: Path, *, rate: float, loop: bool, clock: float, fps: float, topic: str, pattern: str,
     frame_id: str, intrinsics: tuple[float, float, float, float] | None, wait: float,
-    delay: float, ros_args: list[str],
+    delay: float, subscribers: int, ros_args: list[str],
 ) -> None:  # fmt: skip
     """
     Play a source until its end or until told to stop, and say what was sent.
@@ -31,7 +31,7 @@ def play_main(
         camera = _camera(source, pattern, intrinsics)
     options = PlayOptions(
         rate=rate, loop=loop, clock=clock, fps=fps, pattern=pattern, topic=topic,
-        frame_id=frame_id, camera=camera, wait=wait, delay=delay,
+        frame_id=frame_id, camera=camera, wait=wait, delay=delay, subscribers=subscribers,
     )  # fmt: skip
     rclpy.init(args=ros_args)
     node = Node('hydranet_player')

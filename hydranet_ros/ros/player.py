@@ -22,7 +22,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.bag import BagReader
+from hydranet_ros.bag import BagReader, is_latched
 from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
@@ -54,6 +54,7 @@ class PlayOptions:
     :param topic: where pictures and videos go; camera info goes to its sibling.
     :param camera: intrinsics of pictures and videos, if known.
     :param wait: seconds to wait for a subscriber before the first message; 0 not to wait.
+    :param subscribers: of one topic, to wait for.
     :param delay: seconds between that and the first message, in which others can join.
     """
 
@@ -67,6 +68,7 @@ class PlayOptions:
     camera: CameraModel | None = None
     wait: float = 0.0
     delay: float = 0.0
+    subscribers: int = 1
 
 
 def message_class(kind: str) -> type | None:
@@ -92,8 +94,7 @@ def bag_items(path: Path, warn: Callable[[str], None]) -> Iterator[Item]:
         for message in reader.messages():
             kind = classes[message.kind]
             if kind is not None:
-                profiles = message.connection.ext.offered_qos_profiles
-                latched = any(item.durability.name == 'TRANSIENT_LOCAL' for item in profiles)
+                latched = is_latched(message.connection)
                 yield Item(message.time, message.topic, kind, message.data, latched)
 
 
@@ -163,9 +164,7 @@ class Player:
 
     def _publisher(self, topic: str, kind: type, latched: bool) -> Any:
         if topic not in self._publishers:
-            durability = (
-                DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-            )
+            durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
             profile = QoSProfile(
                 depth=QUEUE, reliability=ReliabilityPolicy.RELIABLE, durability=durability
             )
@@ -173,10 +172,11 @@ class Player:
         return self._publishers[topic]
 
     def wait_for_subscriber(self) -> bool:
-        """Wait as long as the options say until somebody listens to one of the topics."""
+        """Wait as long as the options say until one of the topics has its subscribers."""
         until = time.monotonic() + self._options.wait
         while self._running() and time.monotonic() < until:
-            if any(item.get_subscription_count() for item in self._publishers.values()):
+            counts = [item.get_subscription_count() for item in self._publishers.values()]
+            if max(counts, default=0) >= self._options.subscribers:
                 return True
             time.sleep(0.02)
         return False
@@ -197,6 +197,7 @@ class Player:
     def _sleep_until(self, moment: int, start: tuple[int, float]) -> None:
         """Sleep until the source's clock shows ``moment``, ticking /clock on the way."""
         period = round(1e9 / self._options.clock) if self._options.clock else 0
+        pause = 0.25e-9 * period / (self._options.rate or 1.0) if period else 0.1
         while self._running():
             now = self._source_time(start, moment)
             if period and now >= self._next_tick:
@@ -205,7 +206,7 @@ class Player:
             left = (moment - now) * 1e-9 / (self._options.rate or 1.0)
             if left <= 0:
                 return
-            time.sleep(min(left, 0.005 if period else 0.1))
+            time.sleep(min(left, pause))
 
     def _source_time(self, start: tuple[int, float], moment: int) -> int:
         if not self._options.rate:
@@ -230,7 +231,9 @@ def play_source(
     player = Player(node, options, running)
     bag = (source / 'metadata.yaml').is_file() or source.suffix in ('.mcap', '.db3')
     if not source.exists():
-        raise MediaError(f'{source} does not exist; give a rosbag2, a folder, a picture or a video.')
+        raise MediaError(
+            f'{source} does not exist; give a rosbag2, a folder, a picture or a video.'
+        )
     if bag:
         player.prepare(_bag_topics(source))
     else:
@@ -242,7 +245,7 @@ def play_source(
     time.sleep(options.delay)
     while True:
         items = (
-            bag_items(source, node.get_logger().warning) if bag
+            bag_items(source, lambda text: _warn(node, text)) if bag
             else picture_items(source, options, time.time_ns())
         )  # fmt: skip
         player.play(items)
@@ -255,12 +258,13 @@ def _bag_topics(source: Path) -> dict[str, tuple[type, bool]]:
     with BagReader(source) as reader:
         for item in reader.connections:
             kind = message_class(item.msgtype)
-            latched = any(
-                profile.durability.name == 'TRANSIENT_LOCAL'
-                for profile in item.ext.offered_qos_profiles
-            )
+            latched = is_latched(item)
             if kind is not None:
                 found[item.topic] = (kind, latched)
     if not found:
         raise BagError(f'{source} holds no message of an installed type.')
     return found
+
+
+def _warn(node: Node, text: str) -> None:
+    node.get_logger().warning(text)

@@ -98,7 +98,7 @@ class Recorder:
 
     def _show(self, topic: str, kind: type, data: bytes, moment: int) -> None:
         shot = self.shots.setdefault(moment, Shot())
-        message = deserialize_message(data, kind)
+        message: Any = deserialize_message(data, kind)
         if topic == POINTS:
             cloud = np.frombuffer(message.data, CLOUD_DTYPE)
             shot.cloud = cloud.reshape(message.height, message.width)
