@@ -65,8 +65,8 @@ def test_the_original_timing_is_kept_times_the_rate(ros, play):
 def test_the_clock_runs_with_the_bag(ros, play):
     ticks = ros.hear(Clock, '/clock', 1000)
     ros.hear(CameraInfo, '/camera/camera_info', 100)
-    play(DEMO, clock=20.0)
-    wait_for(lambda: len(ticks) > 80)
+    play(DEMO, clock=10.0, rate=4.0)
+    wait_for(lambda: len(ticks) > 25)
     times = [tick.clock.sec + 1e-9 * tick.clock.nanosec for tick in ticks]
     assert times == sorted(times)
     assert times[0] == pytest.approx(1_700_000_000, abs=0.1)
