@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from conftest import wait_for  # noqa: E402
-from model_factory import make_model  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from ros_tools import camera, picture  # noqa: E402
-from sensor_msgs.msg import Image, PointCloud2  # noqa: E402
-from test_node import Rig  # noqa: E402
+from conftest import wait_for
+from model_factory import make_model
+from rclpy.parameter import Parameter
+from ros_tools import camera, picture
+from sensor_msgs.msg import Image, PointCloud2
+from test_node import Rig
 
-from hydranet_ros.errors import HydranetError  # noqa: E402
-from hydranet_ros.ros.node import HydranetNode  # noqa: E402
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.ros.node import HydranetNode
 
 
 def empty(message: Image) -> None:
@@ -102,7 +102,7 @@ def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, log, c
     assert clouds == []
     wait_for(lambda: said in log(), what='the error in the log')
     rig.infos.publish(camera(2))
-    wait_for(lambda: rig.node._camera is not None, what='a good camera info is taken')
+    wait_for(lambda: rig.node._camera.model is not None, what='a good camera info is taken')
     rig.images.publish(picture(3))
     wait_for(lambda: clouds)
 
@@ -158,9 +158,7 @@ def test_a_bad_model_fails_configure_with_one_line_and_a_good_one_succeeds_after
 )
 def test_a_wrong_parameter_at_start_is_refused_with_what_is_allowed(ros, name, value):
     with pytest.raises(HydranetError, match='allowed|known presets') as error:
-        HydranetNode(
-            context=ros.context, parameter_overrides=[Parameter(name, value=value)]
-        )
+        HydranetNode(context=ros.context, parameter_overrides=[Parameter(name, value=value)])
     assert value in str(error.value)
 
 

@@ -9,18 +9,18 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from conftest import wait_for  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from lifecycle_msgs.msg import Transition  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from model_factory import make_model  # noqa: E402
-from rcl_interfaces.srv import SetParameters  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
-from ros_tools import FRAME, camera, picture  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
+from conftest import wait_for
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from model_factory import make_model
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_tools import FRAME, camera, picture
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from hydranet_ros.ros.node import HydranetNode  # noqa: E402
+from hydranet_ros.ros.node import HydranetNode
 
 CHANGES = {
     'configure': Transition.TRANSITION_CONFIGURE,
@@ -50,7 +50,9 @@ class Rig:
         return self.ros.call(ChangeState, '/hydranet/change_state', request).success
 
     def set(self, name: str, value):
-        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
         return self.ros.call(SetParameters, '/hydranet/set_parameters', request).results[0]
 
     def ready(self) -> None:
@@ -59,7 +61,7 @@ class Rig:
 
     def send_camera(self, message=None) -> None:
         self.infos.publish(message or camera())
-        wait_for(lambda: self.node._camera_info is not None, what='camera info heard')
+        wait_for(lambda: self.node._camera.info is not None, what='camera info heard')
 
 
 @pytest.fixture
@@ -105,7 +107,9 @@ def test_depth_and_cloud_are_metric_and_the_sky_has_neither(ros, rig):
     assert (cloud.point_step, cloud.row_step, cloud.is_dense) == (16, 16 * 64, False)
     points = np.frombuffer(cloud.data, np.float32).reshape(48, 64, 4)
     assert np.isnan(points[:24, :, :3]).all()
-    np.testing.assert_allclose(points[40, 10, :3], [9 * (10 - 32) / 100, 9 * 16 / 100, 9], rtol=1e-5)
+    np.testing.assert_allclose(
+        points[40, 10, :3], [9 * (10 - 32) / 100, 9 * 16 / 100, 9], rtol=1e-5
+    )
     packed = np.frombuffer(cloud.data, np.uint32).reshape(48, 64, 4)[40, 10, 3]
     assert packed & 0xFFFFFF == (204 << 16) + (100 << 8) + 50
     assert packed >> 24 == 2
@@ -158,9 +162,13 @@ def test_an_image_without_camera_info_gives_mask_and_depth_but_no_cloud(ros, rig
     assert clouds == []
 
 
-@pytest.mark.parametrize('reliability', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
+@pytest.mark.parametrize(
+    'reliability', [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT]
+)
 def test_outputs_reach_reliable_and_best_effort_subscribers(ros, rig, reliability):
-    masks = ros.hear(Image, '/hydranet/segmentation/mask', QoSProfile(depth=1, reliability=reliability))
+    masks = ros.hear(
+        Image, '/hydranet/segmentation/mask', QoSProfile(depth=1, reliability=reliability)
+    )
     wait_for(lambda: rig.node._outputs.wanted())
     rig.images.publish(picture(1))
     wait_for(lambda: masks)
@@ -284,7 +292,9 @@ def test_diagnostics_tell_the_provider_the_model_and_the_counts(ros, rig):
     values = {item.key: item.value for item in timings[0].values}
     assert {'decode_ms', 'engine_ms', 'publish_ms', 'total_ms', 'age_ms'} <= set(values)
     assert (values['frames_in'], values['frames_out']) == ('1', '1')
-    wait_for(lambda: any(a.status[0].values and a.status[0].level in (b'\0', b'\1') for a in arrays))
+    wait_for(
+        lambda: any(a.status[0].values and a.status[0].level in (b'\0', b'\1') for a in arrays)
+    )
     facts = {item.key: item.value for item in arrays[-1].status[0].values}
     assert (facts['provider'], facts['model']) == ('cpu', 'tiny.onnx')
 

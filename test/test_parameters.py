@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip('rcl_interfaces', reason='rclpy is not installed (extra: ros)')
 
-from hydranet_ros.errors import ParameterError  # noqa: E402
-from hydranet_ros.preset import Preset, preset_names  # noqa: E402
-from hydranet_ros.ros import parameters  # noqa: E402
-from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal  # noqa: E402
+from hydranet_ros.errors import ParameterError
+from hydranet_ros.preset import Preset, preset_names
+from hydranet_ros.ros import parameters
+from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal
 
 DOCS = Path(__file__).resolve().parent.parent / 'docs' / 'parameters.md'
 
@@ -67,7 +67,21 @@ def test_what_needs_a_new_configure_is_refused_while_configured():
     assert refusal([Change('use_sim_time', True)], current, configured=True) == ''
 
 
-def test_the_documentation_has_just_the_declared_parameters_with_their_defaults():
-    rows = dict(re.findall(r'^\| `(\w+)` \| `([^`]*)` \|', DOCS.read_text(encoding='utf-8'), re.M))
-    declared = {name: str(getattr(NodeParameters, name)).lower() or '""' for name in parameters.names()}
-    assert {k: v.lower() for k, v in rows.items()} == declared
+def documented_row(name: str) -> str:
+    default = getattr(NodeParameters, name)
+    text = str(default).lower() if isinstance(default, bool) else str(default) or '""'
+    spec = TABLE[name]
+    span = '' if spec.span is None else f'{spec.span[0]:g} to {spec.span[1]:g}'
+    change = 'at once' if spec.live else 'at the start' if spec.fixed else 'configure'
+    return f'| `{name}` | `{text}` | {span} | {change} | {spec.description} |'
+
+
+def test_the_documentation_says_of_every_parameter_what_the_code_says():
+    text = DOCS.read_text(encoding='utf-8')
+    rows = [line for line in text.splitlines() if re.match(r'\| `', line)]
+    assert rows == [documented_row(name) for name in parameters.names()]
+
+
+def test_what_is_set_at_the_start_only_is_read_only():
+    assert descriptor('autostart').read_only
+    assert not descriptor('model').read_only

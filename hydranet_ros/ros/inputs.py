@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -16,11 +16,15 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-NEWEST = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
-)
 # Humble's rclpy hands a callback the message alone.
 HAS_MESSAGE_INFO = hasattr(Subscription, 'CallbackType')
+
+
+def newest_only() -> QoSProfile:
+    """Return the inputs' QoS; a new one each time, as rclpy writes a topic's overrides into it."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
+    )
 
 
 def image_topic(node: Node, transport: str) -> str:
@@ -71,21 +75,22 @@ class Inputs:
             on_image(message, None)
 
         callback = with_info if HAS_MESSAGE_INFO else alone
+        # The executor serves them in this order: an image finds the info that came with it.
         self._subscriptions = [
-            self._subscribe(kind, self.image_topic, callback),
             self._subscribe(CameraInfo, self.camera_info_topic, on_camera_info),
+            self._subscribe(kind, self.image_topic, callback),
         ]
 
     def _subscribe(self, kind: type, topic: str, callback: Callable[..., None]) -> Any:
         def incompatible(event: Any) -> None:
             self._node.get_logger().warning(
                 f'A publisher of {topic} offers a QoS this node does not accept (policy '
-                f'{getattr(event, "last_policy_kind", "?")}); nothing is received from it. Set '
+                f'{_policy_name(event)}); nothing is received from it. Set '
                 f'qos_overrides.{topic}.subscription.* to match it.'
             )
 
         return self._node.create_subscription(
-            kind, topic, callback, NEWEST,
+            kind, topic, callback, newest_only(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )  # fmt: skip
@@ -95,6 +100,13 @@ class Inputs:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
+
+
+def _policy_name(event: Any) -> str:
+    try:
+        return QoSPolicyKind(int(event.last_policy_kind)).name.lower()
+    except (AttributeError, TypeError, ValueError):
+        return 'unknown'
 
 
 def message_number(info: Any) -> tuple[tuple, int] | None:

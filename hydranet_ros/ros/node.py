@@ -11,33 +11,32 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
 
-from hydranet_ros.engine import Engine, EngineOptions
-from hydranet_ros.errors import CameraError, HydranetError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.engine import Engine
+from hydranet_ros.errors import HydranetError, ParameterError
 from hydranet_ros.model_choice import choose_model
-from hydranet_ros.perception import Output, Perception, PerceptionSettings
+from hydranet_ros.perception import Output, Perception
 from hydranet_ros.preset import Preset
 from hydranet_ros.ros import parameters as declared
+from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.inputs import Inputs
-from hydranet_ros.ros.messages import camera_from_info, image_to_rgb, seconds
+from hydranet_ros.ros.log_limit import LogLimit
+from hydranet_ros.ros.messages import image_to_rgb, seconds
 from hydranet_ros.ros.outputs import Outputs
-from hydranet_ros.ros.parameters import NodeParameters
+from hydranet_ros.ros.parameters import NodeParameters, engine_options, perception_settings
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.timing import Timing, health_status, timing_status
 
-THROTTLE = 5.0
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -55,30 +54,37 @@ class HydranetNode(LifecycleNode):
         self._inputs: Inputs | None = None
         self._active = False
         self._timing = Timing()
-        self._camera: CameraModel | None = None
-        self._camera_info: CameraInfo | None = None
-        self._declare()
-        self.settings = self._read()
+        self._log_limit = LogLimit()
+        self._problem = ''
+        self._camera = Camera(self.get_logger().warning)
+        self.settings = self._declare()
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._timing_publisher = self.create_publisher(DiagnosticStatus, '~/timing', 5)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 5)
         # Simulated time may stand still or not run at all: what the node does by itself goes by
         # a clock that always runs.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        period = self.settings.diagnostics_period
-        self.create_timer(period, self._publish_diagnostics, clock=steady)
+        self._diagnostics_timer = self.create_timer(
+            self.settings.diagnostics_period, self._publish_diagnostics, clock=steady
+        )
         self._start_timer = None
         if self.settings.autostart:
             self._start_timer = self.create_timer(0.0, self._autostart, clock=steady)
 
-    def _declare(self) -> None:
-        preset = self.declare_parameter(
-            'preset', NodeParameters.preset, declared.descriptor('preset')
-        ).value
-        values = declared.defaults(Preset.load(str(preset)).node)
-        for name in declared.names():
-            if name != 'preset':
-                self.declare_parameter(name, values[name], declared.descriptor(name))
+    def _declare(self) -> NodeParameters:
+        try:
+            preset: Any = self.declare_parameter(
+                'preset', NodeParameters.preset, declared.descriptor('preset')
+            ).value
+            values = declared.defaults(Preset.load(str(preset)).node)
+            for name in declared.names():
+                if name != 'preset':
+                    self.declare_parameter(name, values[name], declared.descriptor(name))
+        except ParameterException as err:
+            raise ParameterError(
+                f'{err} (a number with a fraction is written with a point: 1.0)'
+            ) from err
+        return self._read()
 
     def _read(self) -> NodeParameters:
         return NodeParameters(**self._values())
@@ -87,13 +93,12 @@ class HydranetNode(LifecycleNode):
         return {name: self.get_parameter(name).value for name in declared.names()}
 
     def _on_set_parameters(self, changes: list[Any]) -> SetParametersResult:
-        reason = declared.refusal(
-            changes, self._values(), configured=self._perception is not None
-        )
+        reason = declared.refusal(changes, self._values(), configured=self._perception is not None)
         if reason:
             return SetParametersResult(successful=False, reason=reason)
         wanted = {item.name: item.value for item in changes if item.name in declared.TABLE}
         self.settings = NodeParameters(**{**self._values(), **wanted})
+        self._diagnostics_timer.timer_period_ns = int(1e9 * self.settings.diagnostics_period)
         if self._perception is not None:
             self._perception.settings = perception_settings(self.settings)
         return SetParametersResult(successful=True)
@@ -101,8 +106,14 @@ class HydranetNode(LifecycleNode):
     def _autostart(self) -> None:
         assert self._start_timer is not None
         self.destroy_timer(self._start_timer)
-        if self.trigger_configure() == _SUCCESS:
-            self.trigger_activate()
+        if self.trigger_configure() == _SUCCESS and self.trigger_activate() == _SUCCESS:
+            return
+        if self.context.ok():
+            name = self.get_fully_qualified_name()
+            self.get_logger().error(
+                'not started; when it is mended: '
+                f'ros2 lifecycle set {name} configure && ros2 lifecycle set {name} activate'
+            )
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and make the publishers."""
@@ -117,16 +128,16 @@ class HydranetNode(LifecycleNode):
         for warning in choice.warnings:
             self.get_logger().warning(warning)
         engine = Engine(
-            choice.path, engine_options(self.settings), report=self.get_logger().info
-        )
+            choice.path, engine_options(self.settings),
+            report=lambda line: self.get_logger().info(line),
+        )  # fmt: skip
         for warning in engine.warnings:
             self.get_logger().warning(warning)
         engine.warm_up(*engine.info.native_size)
         self._perception = Perception(engine, perception_settings(self.settings))
         self._outputs = Outputs(self, engine.info, self._perception.available)
         self.get_logger().info(
-            f'{choice.path.name} loaded on {engine.provider} in '
-            f'{time.monotonic() - started:.2f} s'
+            f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -136,6 +147,7 @@ class HydranetNode(LifecycleNode):
     def _activate(self, state: LifecycleState) -> None:
         super().on_activate(state)
         self._timing = Timing()
+        self._camera.forget()
         assert self._outputs is not None
         self._outputs.announce()
         self._inputs = Inputs(
@@ -172,13 +184,14 @@ class HydranetNode(LifecycleNode):
         """Run a transition; rclpy would swallow an exception of it without a word."""
         try:
             work(*arguments)
-        except HydranetError as err:
-            self.get_logger().error(f'{name} failed: {err}')
         except Exception as err:
-            self.get_logger().error(f'{name} failed: {type(err).__name__}: {err}')
+            self._problem = f'{name} failed: {_reason(err)}'
+            undo()
         else:
+            self._problem = ''
             return _SUCCESS
-        undo()
+        if self.context.ok():
+            self.get_logger().error(self._problem)
         return _FAILURE
 
     def _stop(self) -> None:
@@ -195,56 +208,48 @@ class HydranetNode(LifecycleNode):
         if self._perception is not None:
             self._perception.engine.close()
             self._perception = None
-        self._camera = self._camera_info = None
+        self._camera.forget()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        if self._camera_info is not None and _same_camera(message, self._camera_info):
-            return
-        self._camera_info = message
-        try:
-            self._camera = camera_from_info(message, rectified=self.settings.rectified)
-        except CameraError as err:
-            self._camera = None
-            self.get_logger().error(f'camera_info cannot be used, no cloud: {err}')
+        self._camera.hear(message, rectified=self.settings.rectified)
 
     def _on_image(self, message: Any, number: tuple[tuple, int] | None) -> None:
         if not self._active or self._outputs is None:
             return
-        counters = self._timing.counters
-        counters.received += 1
-        if number is not None:
-            self._timing.count_gap(*number)
+        self._timing.arrival(number, time.monotonic())
         wanted = self._outputs.wanted()
         if not wanted:
-            counters.idle += 1
+            self._timing.counters.idle += 1
             return
         try:
             self._process(message, wanted)
-        except HydranetError as err:
-            self._fail(str(err))
         except Exception as err:
-            self._fail(f'{type(err).__name__}: {err}')
+            # Told to end while the network ran: what cannot be published is no fault.
+            if self.context.ok():
+                self._fail(_reason(err))
 
     def _fail(self, reason: str) -> None:
         self._timing.counters.failed += 1
         self._timing.last_error = reason
-        self.get_logger().error(
-            f'frame given up: {reason}', throttle_duration_sec=THROTTLE
-        )
+        if self._log_limit.allows(reason, time.monotonic()):
+            self.get_logger().error(f'frame given up: {reason}')
 
     def _process(self, message: Any, wanted: frozenset[Output]) -> None:
-        assert self._perception is not None and self._outputs is not None
+        assert self._perception and self._outputs and self._inputs
         # Simulated time stands still while this callback runs, so the age at publication is the
         # age at arrival and what was spent here.
         arrival_age = self.get_clock().now().nanoseconds * 1e-9 - seconds(message.header.stamp)
         started = time.perf_counter()
         image = image_to_rgb(message)
         decoded = time.perf_counter()
-        camera = self._camera_of(image.shape[0], image.shape[1], message.header, wanted)
+        camera = self._camera.of(
+            image.shape[:2], message.header, self._inputs.camera_info_topic,
+            needed=bool(wanted & {Output.POINTS, Output.DEPTH}),
+        )  # fmt: skip
         result = self._perception.process(image, camera, wanted=wanted)
         computed = time.perf_counter()
         self._outputs.publish(
-            result, wanted, message.header, self._camera_info if camera else None,
+            result, wanted, message.header, self._camera.info if camera else None,
             depth_encoding=self.settings.depth_encoding,
         )  # fmt: skip
         now = time.perf_counter()
@@ -265,34 +270,9 @@ class HydranetNode(LifecycleNode):
             )
             self._timing_publisher.publish(status)
 
-    def _camera_of(
-        self, height: int, width: int, header: Header, wanted: frozenset[Output]
-    ) -> CameraModel | None:
-        """Return the camera of an image, or ``None`` with one warning where it is not known."""
-        if self._camera is None:
-            if Output.POINTS in wanted and self._camera_info is None:
-                assert self._inputs is not None
-                self.get_logger().warning(
-                    f'No camera info on {self._inputs.camera_info_topic}: no cloud, and depth is '
-                    'not corrected for the focal length.', once=True,
-                )  # fmt: skip
-            return None
-        assert self._camera_info is not None
-        if self._camera_info.header.frame_id != header.frame_id:
-            self.get_logger().warning(
-                f'camera_info is of frame {self._camera_info.header.frame_id!r}, the image of '
-                f'{header.frame_id!r}: not used.', throttle_duration_sec=THROTTLE,
-            )  # fmt: skip
-            return None
-        if (self._camera.height, self._camera.width) != (height, width):
-            self.get_logger().warning(
-                f'camera_info is of {self._camera.width}x{self._camera.height} pixels, the image '
-                f'of {width}x{height}: not used.', throttle_duration_sec=THROTTLE,
-            )  # fmt: skip
-            return None
-        return self._camera
-
     def _publish_diagnostics(self) -> None:
+        if not self.context.ok():
+            return
         facts = {'preset': self.settings.preset}
         if self._perception is not None:
             engine = self._perception.engine
@@ -300,6 +280,7 @@ class HydranetNode(LifecycleNode):
         status = health_status(
             self.get_fully_qualified_name(), self._timing, facts, active=self._active,
             now=time.monotonic(), max_age=self.settings.max_age,
+            problem=self._problem, camera_problem=self._camera.problem,
         )  # fmt: skip
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
@@ -311,33 +292,10 @@ class HydranetNode(LifecycleNode):
         super().destroy_node()
 
 
-def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:
-    return (
-        a.width == b.width and a.height == b.height and a.header.frame_id == b.header.frame_id
-        and a.distortion_model == b.distortion_model and a.binning_x == b.binning_x
-        and a.binning_y == b.binning_y and a.roi == b.roi
-        and list(a.k) == list(b.k) and list(a.d) == list(b.d) and list(a.p) == list(b.p)
-    )  # fmt: skip
-
-
-def perception_settings(settings: NodeParameters) -> PerceptionSettings:
-    """Return the part of the parameters that perception needs."""
-    return PerceptionSettings(
-        overlay_alpha=settings.overlay_alpha,
-        cloud_stride=settings.cloud_stride,
-        scale_by_focal_length=settings.scale_by_focal_length,
-        max_depth=settings.max_depth,
-    )
-
-
-def engine_options(settings: NodeParameters) -> EngineOptions:
-    """Return the part of the parameters that the engine needs."""
-    return EngineOptions(
-        provider=settings.provider,
-        threads=settings.threads,
-        fp16=settings.fp16,
-        cache_directory=Path(settings.engine_cache) if settings.engine_cache else None,
-    )
+def _reason(err: Exception) -> str:
+    """Return an error as one line; our own messages say all, others need their kind."""
+    text = str(err) if isinstance(err, HydranetError) else f'{type(err).__name__}: {err}'
+    return ' '.join(text.split())
 
 
 def main(args: list[str] | None = None) -> int:

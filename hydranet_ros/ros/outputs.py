@@ -55,19 +55,25 @@ class Outputs:
     def __init__(self, node: LifecycleNode, info: ModelInfo, available: frozenset[Output]) -> None:
         self._node = node
         self._pool = BufferPool()
-        profile = QoSProfile(depth=QUEUE, reliability=ReliabilityPolicy.RELIABLE)
         self._publishers = {
-            output: self._publisher(topic.kind, topic.name, profile)
+            output: self._publisher(topic.kind, topic.name)
             for output, topic in TOPICS.items() if output in available
         }  # fmt: skip
         self._messages = {output: TOPICS[output].kind() for output in self._publishers}
         self._depth_info = (
-            self._publisher(CameraInfo, DEPTH_INFO_TOPIC, profile)
+            self._publisher(CameraInfo, DEPTH_INFO_TOPIC)
             if Output.DEPTH in available else None
         )  # fmt: skip
         self._labels = self._label_publisher(info) if Output.MASK in available else None
 
-    def _publisher(self, kind: type, topic: str, profile: QoSProfile) -> Any:
+    def _publisher(
+        self, kind: type, topic: str, depth: int = QUEUE,
+        durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
+    ) -> Any:  # fmt: skip
+        # rclpy writes the overrides of a topic into the profile it is given: one for each.
+        profile = QoSProfile(
+            depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability
+        )
         return self._node.create_lifecycle_publisher(
             kind, topic, profile,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
@@ -80,11 +86,8 @@ class Outputs:
                 f'vision_msgs is not installed: {LABEL_TOPIC} is not published.'
             )
             return None
-        latched = QoSProfile(
-            depth=1, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )  # fmt: skip
-        return self._publisher(type(message), LABEL_TOPIC, latched), message
+        latched = DurabilityPolicy.TRANSIENT_LOCAL
+        return self._publisher(type(message), LABEL_TOPIC, 1, latched), message
 
     def announce(self) -> None:
         """Publish what is latched; call when the publishers are active."""
@@ -117,12 +120,14 @@ class Outputs:
             else:
                 fill_image(message, values, TOPICS[output].encoding, header)
             self._publishers[output].publish(message)
-        if source is not None and result.depth is not None and self._hears_depth_info():
-            info = scaled_camera_info(source, *result.depth.shape, header)
-            self._depth_info.publish(info)
+        if source is not None and result.depth is not None:
+            self._publish_depth_info(source, result.depth.shape[:2], header)
 
-    def _hears_depth_info(self) -> bool:
-        return self._depth_info is not None and self._depth_info.get_subscription_count() > 0
+    def _publish_depth_info(
+        self, source: CameraInfo, size: tuple[int, int], header: Header
+    ) -> None:
+        if self._depth_info is not None and self._depth_info.get_subscription_count():
+            self._depth_info.publish(scaled_camera_info(source, *size, header))
 
     def _millimetres(self, depth: np.ndarray) -> np.ndarray:
         """Return depth in millimetres, 0 unknown, as REP 118 has it for 16UC1."""

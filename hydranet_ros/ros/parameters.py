@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from hydranet_ros.engine import EngineOptions
 from hydranet_ros.errors import ParameterError
+from hydranet_ros.perception import PerceptionSettings
 
 PROVIDERS = ('auto', 'tensorrt', 'cuda', 'cpu')
 TRANSPORTS = ('raw', 'compressed')
@@ -54,25 +57,29 @@ class Spec:
 
     :param live: may be changed while the node is active; the others take effect at the next
         configure and are refused before.
+    :param fixed: cannot be changed after the start.
     :param span: allowed (lowest, highest).
     """
 
     description: str
     live: bool = False
+    fixed: bool = False
     span: tuple[float, float] | None = None
 
 
 TABLE: Mapping[str, Spec] = {
     'preset': Spec('Preset of config/ (a name, or a path to a .yaml).'),
-    'domain': Spec('Domain of a model that has several (nyud_kitti: nyud or kitti); empty: default.'),
+    'domain': Spec('Domain of a model that has several (nyud_kitti: nyud or kitti); empty: the '
+                   'default.'),
     'model': Spec('Model file, a path or a name; empty: the one of the preset.'),
     'provider': Spec(f'Execution provider, one of {", ".join(PROVIDERS)}; auto falls back with a '
                      'warning, any other is an error if it cannot be had.'),
     'threads': Spec('Threads of the CPU provider; 0: all cores.', span=(0, 256)),
     'fp16': Spec('Half precision in TensorRT.'),
-    'engine_cache': Spec('Folder of built TensorRT engines; empty: the user\'s cache folder.'),
+    'engine_cache': Spec("Folder of built TensorRT engines; empty: the user's cache folder."),
     'image_transport': Spec(f'Transport of the image, one of {", ".join(TRANSPORTS)}.'),
-    'depth_encoding': Spec('32FC1: metres, NaN unknown; 16UC1: millimetres, 0 unknown.', live=True),
+    'depth_encoding': Spec('32FC1: metres, NaN unknown; 16UC1: millimetres, 0 unknown.',
+                           live=True),
     'overlay_alpha': Spec('Weight of the palette in the overlay.', live=True, span=(0.0, 1.0)),
     'cloud_stride': Spec('Take every so many pixels into the cloud; above 1 it no longer has the '
                          "mask's grid.", live=True, span=(1, 64)),
@@ -82,8 +89,9 @@ TABLE: Mapping[str, Spec] = {
                       'info, without distortion.'),
     'max_depth': Spec('Depth beyond this is unknown; metres, 0: no limit.', live=True,
                       span=(0.0, 1000.0)),
-    'autostart': Spec('Configure and activate without a lifecycle manager.'),
-    'diagnostics_period': Spec('Seconds between two messages on /diagnostics.', span=(0.1, 60.0)),
+    'autostart': Spec('Configure and activate without a lifecycle manager.', fixed=True),
+    'diagnostics_period': Spec('Seconds between two messages on /diagnostics.', live=True,
+                               span=(0.1, 60.0)),
     'max_age': Spec('Age of a result, in seconds, above which diagnostics warn.', live=True,
                     span=(0.0, 60.0)),
 }  # fmt: skip
@@ -93,7 +101,10 @@ def descriptor(name: str) -> ParameterDescriptor:
     """Return the ROS descriptor of a parameter."""
     spec = TABLE[name]
     note = 'Changes at once.' if spec.live else 'Takes effect at the next configure.'
-    message = ParameterDescriptor(name=name, description=f'{spec.description} {note}')
+    note = 'Set at the start only.' if spec.fixed else note
+    message = ParameterDescriptor(
+        name=name, description=f'{spec.description} {note}', read_only=spec.fixed
+    )
     if spec.span is not None:
         low, high = spec.span
         if isinstance(getattr(NodeParameters, name), float):
@@ -141,6 +152,26 @@ def refusal(changes: Sequence[Any], current: Mapping[str, Any], *, configured: b
     except ParameterError as err:
         return str(err)
     return ''
+
+
+def perception_settings(settings: NodeParameters) -> PerceptionSettings:
+    """Return the part of the parameters that perception needs."""
+    return PerceptionSettings(
+        overlay_alpha=settings.overlay_alpha,
+        cloud_stride=settings.cloud_stride,
+        scale_by_focal_length=settings.scale_by_focal_length,
+        max_depth=settings.max_depth,
+    )
+
+
+def engine_options(settings: NodeParameters) -> EngineOptions:
+    """Return the part of the parameters that the engine needs."""
+    return EngineOptions(
+        provider=settings.provider,
+        threads=settings.threads,
+        fp16=settings.fp16,
+        cache_directory=Path(settings.engine_cache) if settings.engine_cache else None,
+    )
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

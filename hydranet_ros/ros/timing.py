@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 WINDOW = 100
+# Seconds without an image after which a camera counts as lost.
+SILENCE = 5.0
 # Humble has the level as bytes, as later releases do; both compare alike.
 OK, WARN, ERROR, STALE = (
     DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE,
@@ -43,14 +45,40 @@ class Timing:
     ages: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     moments: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     last_error: str = ''
+    last_arrival: float = 0.0
     _next: dict[tuple, int] = field(default_factory=dict)
+    _unsure: int = 0
+    _mixed: bool = False
 
-    def count_gap(self, publisher: tuple, number: int) -> None:
+    def arrival(self, number: tuple[tuple, int] | None, now: float) -> None:
+        """
+        Record a frame that came in.
+
+        :param number: publisher and number of its message; the publisher is ``()`` and the whole
+            ``None`` where the middleware does not tell.
+        :param now: seconds of a steady clock.
+        """
+        self.counters.received += 1
+        self.last_arrival = now
+        if number is not None:
+            self._count_gap(*number)
+
+    def _count_gap(self, publisher: tuple, number: int) -> None:
         """Count what is missing between this message's number and the last of its publisher."""
-        expected = self._next.get(publisher)
-        if expected is not None and number > expected:
-            self.counters.dropped += number - expected
+        expected = self._next.get(publisher, number)
         self._next[publisher] = number + 1
+        missing = max(0, number - expected)
+        if publisher:
+            self.counters.dropped += missing
+            return
+        # Publishers that are not told apart: a number that goes back (other than to 1, a restart)
+        # shows that there are several, whose gaps mean nothing.
+        if number not in (1, expected) and number < expected and not self._mixed:
+            self._mixed = True
+            self.counters.dropped -= self._unsure
+        if not self._mixed:
+            self._unsure += missing
+            self.counters.dropped += missing
 
     def frame(self, age: float, now: float) -> None:
         """Record a published frame."""
@@ -89,16 +117,25 @@ def _counts(counters: Counters) -> list[KeyValue]:
 
 def health_status(
     name: str, timing: Timing, facts: Mapping[str, str], *, active: bool, now: float,
-    max_age: float,
+    max_age: float, problem: str = '', camera_problem: str = '',
 ) -> DiagnosticStatus:  # fmt: skip
     """
     Return the node's entry of ``/diagnostics``.
 
-    STALE before the first frame and while inactive; ERROR if no frame came in the last five
-    seconds or the last one failed; WARN above ``max_age`` seconds of age.
+    ERROR after a failed transition, after a failed frame, or when no image came for five seconds;
+    STALE while inactive and before the first image; WARN when the camera info cannot be used and
+    above ``max_age`` seconds of age; else OK.
+
+    :param problem: why the last transition failed, if it did.
+    :param camera_problem: why the camera info cannot be used, if so.
     """
     counters = timing.counters
-    level, message = _judge(timing, active=active, now=now, max_age=max_age)
+    if problem:
+        level, message = ERROR, problem
+    elif not active:
+        level, message = STALE, 'not active'
+    else:
+        level, message = _judge(timing, camera_problem, now=now, max_age=max_age)
     values = [KeyValue(key=key, value=value) for key, value in facts.items()]
     values.append(KeyValue(key='rate_hz', value=f'{timing.rate(now):.2f}'))
     if timing.ages:
@@ -110,16 +147,18 @@ def health_status(
     )  # fmt: skip
 
 
-def _judge(timing: Timing, *, active: bool, now: float, max_age: float) -> tuple[bytes, str]:
+def _judge(
+    timing: Timing, camera_problem: str, *, now: float, max_age: float
+) -> tuple[bytes, str]:
     counters = timing.counters
-    if not active:
-        return STALE, 'not active'
-    if timing.last_error:
-        return ERROR, timing.last_error
     if not counters.received:
         return STALE, 'no image yet'
-    if counters.published and now - timing.moments[-1] > 5.0 and counters.idle == 0:
-        return ERROR, f'no result for {now - timing.moments[-1]:.1f} s'
+    if now - timing.last_arrival > SILENCE:
+        return ERROR, f'no image for {now - timing.last_arrival:.1f} s'
+    if timing.last_error:
+        return ERROR, timing.last_error
+    if camera_problem:
+        return WARN, camera_problem
     if timing.ages and max_age and timing.ages[-1] > max_age:
         return WARN, f'results are {timing.ages[-1]:.2f} s old (max_age {max_age:g} s)'
     return OK, 'running' if counters.published else 'nobody listens'
