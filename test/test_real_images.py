@@ -1,0 +1,93 @@
+"""Real photographs through the real processes: player, node, DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
+
+from conftest import ROOT, wait_for
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+
+@pytest.fixture
+def stream(ros, tmp_path: Path):
+    """Return a function that plays pictures at 2 Hz to ``hydranet run street``."""
+    if not (ROOT / 'models' / 'street.onnx').is_file():
+        pytest.skip('models/street.onnx is not there')
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(ros.domain)}
+
+    def stream(source: Path, count: int, *arguments: str) -> dict[str, list]:
+        heard = {
+            'info': ros.hear(CameraInfo, '/camera/camera_info', 50),
+            'mask': ros.hear(Image, '/hydranet/segmentation/mask', 50),
+            'depth': ros.hear(Image, '/hydranet/depth/image', 50),
+            'points': ros.hear(PointCloud2, '/hydranet/points', 50),
+        }
+        hydranet = [sys.executable, '-m', 'hydranet_ros']
+        with (tmp_path / 'node.log').open('w') as log:
+            node = subprocess.Popen(
+                [*hydranet, 'run', 'street', '--ros-args', '-r', 'image:=/camera/image'],
+                stdout=log, stderr=log, env=environment, cwd=ROOT,
+            )  # fmt: skip
+            try:
+                wait_for(lambda: 'active:' in (tmp_path / 'node.log').read_text(), 40)
+                subprocess.run(
+                    [*hydranet, 'play', str(source), '--fps', '2', '--wait', '20', '--delay', '2',
+                     *arguments],
+                    check=True, env=environment, cwd=ROOT, timeout=60 + count,
+                )  # fmt: skip
+                wait_for(lambda: all(len(v) == count for v in heard.values()), 30,
+                         f'{count} results, got { {k: len(v) for k, v in heard.items()} }')  # fmt: skip
+            finally:
+                node.send_signal(signal.SIGINT)
+                node.wait(10)
+        return heard
+
+    return stream
+
+
+def linked(folder: Path, sources: list[Path]) -> Path:
+    folder.mkdir()
+    for path in sources:
+        (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
+def check(heard: dict[str, list], size: tuple[int, int]) -> None:
+    stamps = [(m.header.stamp.sec, m.header.stamp.nanosec) for m in heard['info']]
+    assert len(set(stamps)) == len(stamps)
+    for name in ('mask', 'depth', 'points'):
+        assert [(m.header.stamp.sec, m.header.stamp.nanosec) for m in heard[name]] == stamps
+        assert {(m.height, m.width) for m in heard[name]} == {size}
+        assert {m.header.frame_id for m in heard[name]} == {'camera_optical'}
+    depth = np.frombuffer(heard['depth'][0].data, np.float32)
+    assert np.isfinite(depth).mean() > 0.2
+
+
+def test_every_frame_of_a_real_indoor_sequence_is_answered(stream, data_dir, tmp_path):
+    frames = sorted((data_dir / 'sevenscenes').glob('*.color.jpg'))[:8]
+    heard = stream(linked(tmp_path / 'frames', frames), 8, '--intrinsics', '585,585,320,240')
+    check(heard, (480, 640))
+
+
+def test_every_frame_of_a_real_street_is_answered(stream, data_dir, tmp_path):
+    frames = linked(tmp_path / 'frames', [data_dir / 'kitti' / '000099.png'])
+    heard = stream(frames, 1, '--intrinsics', '707,707,602,183')
+    check(heard, (370, 1226))
+
+
+@pytest.mark.slow
+def test_all_two_hundred_frames_are_answered(stream, data_dir, tmp_path):
+    frames = sorted((data_dir / 'sevenscenes').glob('*.color.jpg'))
+    heard = stream(
+        linked(tmp_path / 'frames', frames), len(frames), '--intrinsics', '585,585,320,240'
+    )
+    check(heard, (480, 640))
