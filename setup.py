@@ -91,7 +91,6 @@ setup(
         'av>=12,<19',
     ],
     extras_require=EXTRAS,
-    tests_require=['pytest'],
     entry_points={
         'console_scripts': [
             'hydranet = hydranet_ros.cli:main',

@@ -38,14 +38,15 @@ def main() -> int:
         return 1
     ros = sourced_ros()
     extras = sorted(set(options.extras) - ({'ros'} if ros else set()))
-    stamp = options.venv / f'.ready-{fingerprint(extras, ros)}'
-    if stamp.is_file():
-        say(f'{options.venv.name} is ready ({", ".join(extras)}).')
+    stamp = options.venv / f'.ready-{fingerprint(ros)}'
+    present = set(stamp.read_text(encoding='utf-8').split()) if stamp.is_file() else set()
+    if set(extras) <= present:
+        say(f'{options.venv.name} is ready.')
         return 0
     started = time.monotonic()
     create_environment(options.venv, ros)
     install(options.venv, extras, ros)
-    stamp.touch()
+    stamp.write_text(' '.join(sorted(present | set(extras))), encoding='utf-8')
     say(f'{options.venv.name} made ready in {time.monotonic() - started:.0f} s.')
     return 0
 
@@ -66,10 +67,10 @@ def sourced_ros() -> str:
     return distro
 
 
-def fingerprint(extras: list[str], ros: str) -> str:
+def fingerprint(ros: str) -> str:
     """Return what the finished environment depends on, as a short name."""
     parts = [
-        *extras, ros, sys.version,
+        ros, sys.version,
         os.environ.get('TORCH_INDEX', ''),
         (ROOT / 'setup.py').read_text(encoding='utf-8'),
         CONSTRAINTS.read_text(encoding='utf-8'),
