@@ -7,6 +7,7 @@ Needs ROS 2's own ``launch`` and ``launch_ros``, which come with an installation
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -25,12 +26,12 @@ _BOOLEAN = ['true', 'false']
 def preset_launch_description(preset: str) -> LaunchDescription:
     """Return the launch description of a preset; ``--show-args`` lists its arguments."""
     return LaunchDescription([
-        *_arguments(preset),
+        *_arguments(),
         OpaqueFunction(function=_actions, kwargs={'preset': preset}),
     ])  # fmt: skip
 
 
-def _arguments(preset: str) -> list[DeclareLaunchArgument]:
+def _arguments() -> list[DeclareLaunchArgument]:
     rows: list[tuple[str, str, str, list[str] | None]] = [
         ('image', 'image', 'Topic of the camera image.', None),
         ('camera_info', '', "Topic of the camera info; empty: the image's sibling.", None),
@@ -40,17 +41,20 @@ def _arguments(preset: str) -> list[DeclareLaunchArgument]:
         ('domain', '', 'Domain of a model that has several; empty: the default.', None),
         ('provider', 'auto', 'Execution provider of ONNX Runtime; auto takes the best there is.',
          ['auto', 'tensorrt', 'cuda', 'cpu']),
-        ('params_file', '', "File of ROS parameters (YAML), which override the preset's.", None),
+        ('params_file', '', "File of ROS parameters (YAML): over the preset's, under these "
+         'arguments where they are given.', None),
         ('autostart', 'true', 'Configure and activate the node without a lifecycle manager.',
          _BOOLEAN),
         ('use_sim_time', 'false', 'Take the time from /clock.', _BOOLEAN),
         ('rviz', 'false', 'Show overlay, depth and cloud in RViz.', _BOOLEAN),
-        ('bag', '', 'Bag to play with /clock; empty: none. Implies use_sim_time.', None),
-        ('log_level', 'info', 'Level of the log.', ['debug', 'info', 'warn', 'error', 'fatal']),
-        ('dds_profile', 'default', 'Fast DDS profile for large messages: default, off, or a path.',
+        ('frame', '', "Fixed frame of RViz: the camera's optical frame; empty: camera_optical.",
          None),
+        ('bag', '', 'Bag to play with /clock; empty: none. Implies use_sim_time.', None),
+        ('log_level', 'info', "Level of the node's log.",
+         ['debug', 'info', 'warn', 'error', 'fatal']),
+        ('dds_profile', os.environ.get(SWITCH, 'default'),
+         'Fast DDS profile for large messages: default, off, or a path.', None),
     ]  # fmt: skip
-    assert preset
     return [
         DeclareLaunchArgument(name, default_value=value, description=text,
                               **({'choices': choices} if choices else {}))
@@ -65,7 +69,11 @@ def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
     os.environ[SWITCH] = value('dds_profile')
     said = apply_dds_profile()
     sim_time = value('use_sim_time') == 'true' or bool(value('bag'))
-    actions: list[Any] = [LogInfo(msg=said), _node(value, preset, sim_time), _rviz(value, sim_time)]
+    actions: list[Any] = [
+        LogInfo(msg=said),
+        _node(value, preset, sim_time),
+        _rviz(value, sim_time),
+    ]
     if value('bag'):
         actions.append(
             ExecuteProcess(
@@ -75,21 +83,25 @@ def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
     return actions
 
 
-def _node(value: Any, preset: str, sim_time: bool) -> LifecycleNode:
-    parameters: list[Any] = [{
-        'preset': preset,
-        'model': value('model'),
-        'domain': value('domain'),
-        'provider': value('provider'),
-        'image_transport': value('image_transport'),
-        'autostart': value('autostart') == 'true',
-        'use_sim_time': sim_time,
-    }]  # fmt: skip
+def _node(value: Callable[[str], str], preset: str, sim_time: bool) -> LifecycleNode:
+    parameters: list[Any] = [{'preset': preset}]
     if value('params_file'):
         parameters.append(ParameterFile(value('params_file')))
+    # Later ones win: an argument that was not given must not undo the file.
+    defaults = {'model': '', 'domain': '', 'provider': 'auto', 'image_transport': 'raw'}
+    given: dict[str, Any] = {
+        name: value(name) for name, default in defaults.items() if value(name) != default
+    }
+    if value('autostart') == 'false':
+        given['autostart'] = False
+    if sim_time:
+        given['use_sim_time'] = True
+    if given:
+        parameters.append(given)
     remappings = [('image', value('image'))]
     if value('camera_info'):
         remappings.append(('camera_info', value('camera_info')))
+    logger = '.'.join([*value('namespace').strip('/').split('/'), 'hydranet']).lstrip('.')
     return LifecycleNode(
         package='hydranet_ros',
         executable='hydranet_node',
@@ -97,24 +109,23 @@ def _node(value: Any, preset: str, sim_time: bool) -> LifecycleNode:
         namespace=value('namespace'),
         parameters=parameters,
         remappings=remappings,
-        ros_arguments=['--log-level', f'hydranet:={value("log_level")}'],
+        ros_arguments=['--log-level', f'{logger}:={value("log_level")}'],
         output='screen',
     )
 
 
-def _rviz(value: Any, sim_time: bool) -> Node:
+def _rviz(value: Callable[[str], str], sim_time: bool) -> Node:
     namespace = value('namespace').strip('/')
     prefix = f'/{namespace}' if namespace else ''
+    frame = ['-f', value('frame')] if value('frame') else []
     topics = ['segmentation/overlay', 'depth/color', 'points', 'depth/image']
     return Node(
         package='rviz2',
         executable='rviz2',
-        arguments=['-d', str(config_file('hydranet.rviz'))],
+        arguments=['-d', str(config_file('hydranet.rviz')), *frame],
         parameters=[{'use_sim_time': sim_time}],
         remappings=[
             (f'/hydranet/{topic}', f'{prefix}/hydranet/{topic}') for topic in topics if prefix
         ],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )
-
-

@@ -129,7 +129,7 @@ class HydranetNode(LifecycleNode):
             self.get_logger().warning(warning)
         engine = Engine(
             choice.path, engine_options(self.settings),
-            report=lambda line: self.get_logger().info(line),
+            report=self._say,
         )  # fmt: skip
         for warning in engine.warnings:
             self.get_logger().warning(warning)
@@ -139,6 +139,9 @@ class HydranetNode(LifecycleNode):
         self.get_logger().info(
             f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
+
+    def _say(self, line: str) -> None:
+        self.get_logger().info(line)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to listen."""
