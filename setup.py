@@ -39,7 +39,7 @@ EXTRAS = {
     'cpu': ['onnxruntime>=1.18,<2'],
     'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.22,<2', 'tensorrt>=10.9,<12'],
     'train': [
-        'torch>=2.2,<3',
+        'torch>=2.6,<3',
         'onnx>=1.16,<2',
         'onnxscript>=0.5,<1',
         'onnxruntime>=1.18,<2',

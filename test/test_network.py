@@ -6,11 +6,13 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
 
-from hydranet_ros.errors import CheckpointError  # noqa: E402
-from hydranet_ros.network.checkpoints import Checkpoint, _from_official  # noqa: E402
-from hydranet_ros.network.decoder import MaxPool5  # noqa: E402
-from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet  # noqa: E402
-from reference_network import random_reference  # noqa: E402
+from reference_network import random_reference
+
+from hydranet_ros.errors import CheckpointError
+from hydranet_ros.network.checkpoint_layouts import from_official
+from hydranet_ros.network.checkpoints import Checkpoint
+from hydranet_ros.network.decoder import MaxPool5
+from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 
 TWO = ('segmentation', 'depth')
 THREE = (*TWO, 'normals')
@@ -46,7 +48,7 @@ def test_the_encoder_has_its_published_parameters_and_buffers():
 @pytest.mark.parametrize('size', [(480, 640), (375, 1242), (333, 611)])
 def test_outputs_equal_the_official_structure(size):
     reference = random_reference(40, ('segm', 'depth', 'normal'))
-    state = _from_official(reference.state_dict())
+    state = from_official(reference.state_dict())
     network = Checkpoint(HydraNetConfig(num_classes=40, tasks=THREE), state, 'official').network()
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -65,7 +67,7 @@ def test_outputs_are_at_a_quarter_of_any_size_rounded_up(encoder, size):
     network = build_hydranet(HydraNetConfig(encoder, 5, THREE)).eval()
     with torch.no_grad():
         found = network(torch.zeros(2, 3, *size))
-    quarter = tuple(-(-(-(-side // 2)) // 2) for side in size)
+    quarter = tuple((side + 3) // 4 for side in size)
     assert {task: tuple(value.shape) for task, value in found.items()} == {
         'segmentation': (2, 5, *quarter),
         'depth': (2, 1, *quarter),

@@ -8,6 +8,8 @@ block of the finest level is depthwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,6 +54,14 @@ class ChainedResidualPooling(nn.Module):
         return x
 
 
+class Stem(nn.ModuleList):
+    """The features of one stride, each through its own 1x1 convolution, added up."""
+
+    def forward(self, level: Sequence[Tensor]) -> Tensor:
+        """Map (B, channels, H, W) of each feature to their sum (B, width, H, W)."""
+        return reduce(add, (conv(feature) for conv, feature in zip(self, level)))
+
+
 class Head(nn.Module):
     """Depthwise 1x1, ReLU6, 3x3 convolution with bias: the features of stride 4 to one task."""
 
@@ -86,30 +96,26 @@ class Decoder(nn.Module):
         self.align_corners = align_corners
         last = len(channels) - 1
         self.stems = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(inputs, WIDTH, 1, bias=False) for inputs in level)
-            for level in channels
+            Stem(nn.Conv2d(inputs, WIDTH, 1, bias=False) for inputs in level) for level in channels
         )
         self.pools = nn.ModuleList(
             ChainedResidualPooling(WIDTH, groups=WIDTH if index == last else 1)
             for index in range(len(channels))
         )
-        self.adapts = nn.ModuleList(
-            nn.Conv2d(WIDTH, WIDTH, 1, bias=False) for _ in range(last)
-        )
+        self.adapts = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 1, bias=False) for _ in range(last))
         self.heads = nn.ModuleDict({task: Head(outputs) for task, outputs in heads.items()})
 
     def forward(self, features: list[list[Tensor]]) -> dict[str, Tensor]:
         """Map the encoder's features to {task: (B, outputs, H / 4, W / 4)}."""
-        x: Tensor | None = None
-        for index, (stems, pool, level) in enumerate(zip(self.stems, self.pools, features)):
-            total = sum(conv(feature) for conv, feature in zip(stems, level))
-            if x is not None:
-                x = functional.interpolate(
+        x = features[0][0]
+        for index, (fuse, pool, level) in enumerate(zip(self.stems, self.pools, features)):
+            total = fuse(level)
+            if index:
+                total = total + functional.interpolate(
                     self.adapts[index - 1](x),
                     size=level[0].shape[2:],
                     mode='bilinear',
                     align_corners=self.align_corners,
                 )
-                total = total + x
             x = pool(functional.relu6(total))
         return {task: head(x) for task, head in self.heads.items()}

@@ -69,6 +69,13 @@ class MobileNetV2(nn.Module):
     """MobileNet-v2 up to its 320-channel layer, as the paper uses it."""
 
     channels = ((320, 160), (96, 64), (32,), (24,))
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+    layer5: nn.Sequential
+    layer6: nn.Sequential
+    layer7: nn.Sequential
+    layer8: nn.Sequential
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,6 +156,11 @@ class ResNet(nn.Module):
 
     The stem's batch norm has momentum 0.95, as DenseTorch trains it.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from hydranet_ros.errors import CheckpointError
@@ -45,7 +46,11 @@ class HydraNetConfig:
             raise CheckpointError(
                 f'Encoder {self.encoder!r} is unknown; allowed: {", ".join(ENCODERS)}.'
             )
-        if not self.tasks or set(self.tasks) - set(TASKS) or len(set(self.tasks)) != len(self.tasks):
+        if (
+            not self.tasks
+            or set(self.tasks) - set(TASKS)
+            or len(set(self.tasks)) != len(self.tasks)
+        ):
             raise CheckpointError(
                 f'Tasks {self.tasks!r} are not a non-empty subset of {TASKS}, each once.'
             )
@@ -105,12 +110,13 @@ def build_hydranet(config: HydraNetConfig | None = None, *, init: str = 'paper')
 
 def _calm_decoder(model: HydraNet) -> None:
     """Scale the decoder down: it has no batch norm, and ReLU6 saturates at the full gain."""
-    for pool in model.decoder.pools:
-        for conv in pool.convs:
-            conv.weight.data *= 0.25
-    for stems in model.decoder.stems:
-        for conv in stems:
-            conv.weight.data *= 0.5
-    for head in model.decoder.heads.values():
-        nn.init.ones_(head.pre.weight)
-        nn.init.normal_(head.out.weight, std=PAPER_STD)
+    with torch.no_grad():
+        for name, weight in model.decoder.named_parameters():
+            if name.startswith('pools.'):
+                weight.mul_(0.25)
+            elif name.startswith('stems.'):
+                weight.mul_(0.5)
+            elif name.endswith('pre.weight'):
+                nn.init.ones_(weight)
+            elif name.endswith('out.weight'):
+                nn.init.normal_(weight, std=PAPER_STD)

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,9 +26,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from hydranet_ros.errors import DownloadError
+from hydranet_ros.errors import DownloadError, ExportError, ModelNotFoundError
 from hydranet_ros.preset import Preset
-from hydranet_ros.resources import find_model, user_model_directory
+from hydranet_ros.resources import MODELS_VARIABLE, find_model, user_model_directory
 
 COMMIT = '1986999759dfac7d38ed9ccddda5d4f5ba488e82'
 BASE_URL = f'https://raw.githubusercontent.com/DrSleep/multi-task-refinenet/{COMMIT}/weights'
@@ -71,7 +72,7 @@ WEIGHTS: Mapping[str, OfficialWeights] = MappingProxyType({
 
 
 def describe() -> str:
-    """Return a table of the official weights: name, preset, model files and whether they are here."""
+    """Return a table of the official weights: preset, model files, whether they are here."""
     rows = []
     for item in WEIGHTS.values():
         for choice in Preset.load(item.preset).models.values():
@@ -82,7 +83,7 @@ def describe() -> str:
 def _state(name: str) -> str:
     try:
         return f'here: {find_model(name)}'
-    except Exception:
+    except ModelNotFoundError:
         return f'{name} is not here yet'
 
 
@@ -109,24 +110,44 @@ def pull(
     :param base_url: folder that holds the file.
     :param destination: where the model files go; default: where presets look.
     :param convert: ``False`` keeps the checkpoint as it is and returns its path.
-    :raises DownloadError: if the name is unknown, or the file did not arrive whole; then nothing
-        is left behind.
+    :raises DownloadError: if the name is unknown, the file did not arrive whole, or it cannot be
+        converted or written; then nothing is left behind.
     """
     if name not in WEIGHTS:
         raise DownloadError(f'Weights {name!r} are unknown; known: {", ".join(WEIGHTS)}.')
     item = WEIGHTS[name]
     folder = destination or user_model_directory()
+    if convert:
+        _require_converter()
     say(LICENCE)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise DownloadError(f'{folder} cannot be made: {err.strerror or err}.') from err
-    with tempfile.TemporaryDirectory(prefix='.pull-', dir=folder) as scratch:
+    with _scratch_in(folder) as scratch:
         checkpoint = Path(scratch) / item.file
         download(f'{base_url.rstrip("/")}/{item.file}', checkpoint, item.blob)
         if not convert:
             return [checkpoint.replace(folder / item.file)]
         return _convert(item, checkpoint, folder, say)
+
+
+def _require_converter() -> None:
+    """Refuse before anything is fetched where the result could not be converted."""
+    missing = [name for name in ('torch', 'onnx', 'onnxruntime') if find_spec(name) is None]
+    if missing:
+        raise DownloadError(
+            f"Converting needs {', '.join(missing)}: pip install 'hydranet_ros[train,cpu]' and "
+            'run this again. Nothing was fetched.'
+        )
+
+
+def _scratch_in(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder on the same disk as the result, which goes with all that is in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix='.pull-', dir=folder)
+    except OSError as err:
+        raise DownloadError(
+            f'{folder} cannot be written: {err.strerror or err}. Choose another folder with '
+            f'{MODELS_VARIABLE}=FOLDER.'
+        ) from err
 
 
 def download(url: str, path: Path, blob: str) -> None:
@@ -159,16 +180,18 @@ def download(url: str, path: Path, blob: str) -> None:
     if found != blob:
         raise DownloadError(
             f'{url} gave other bytes than it should: blob id {found}, expected {blob} '
-            f'({path.stat().st_size} bytes). Nothing was kept; run it again, or distrust the place.'
+            f'({path.stat().st_size} bytes). Nothing was kept; run it again, or distrust the '
+            'place.'
         )
 
 
 def _stream(url: str, path: Path) -> None:
     columns = (TextColumn('{task.description}'), BarColumn(), DownloadColumn(),
                TransferSpeedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns) as progress, httpx.stream(
-        'GET', url, follow_redirects=True, timeout=_TIMEOUT
-    ) as answer:
+    with (
+        Progress(*columns) as progress,
+        httpx.stream('GET', url, follow_redirects=True, timeout=_TIMEOUT) as answer,
+    ):
         answer.raise_for_status()
         size = answer.headers.get('Content-Length')
         task = progress.add_task(path.name, total=int(size) if size else None)
@@ -183,17 +206,14 @@ def _stream(url: str, path: Path) -> None:
 def _convert(
     item: OfficialWeights, checkpoint: Path, folder: Path, say: Callable[[str], None]
 ) -> list[Path]:
-    try:
-        from hydranet_ros.network.export import export_checkpoint
-    except ModuleNotFoundError as err:
-        raise DownloadError(
-            f"Converting needs PyTorch ({err.name} is missing): pip install 'hydranet_ros[train]' "
-            'and run this again. Nothing was kept.'
-        ) from err
+    from hydranet_ros.network.export import export_checkpoint
+
     made = []
     for domain, choice in Preset.load(item.preset).models.items():
-        report = export_checkpoint(
-            checkpoint, item.preset, folder / choice.file, domain=domain, say=say
-        )
-        made.append(report.path)
+        model = folder / choice.file
+        try:
+            export_checkpoint(checkpoint, item.preset, model, domain=domain, say=say)
+        except ExportError as err:
+            raise DownloadError(f'{item.name} was fetched whole, but: {err}') from err
+        made.append(model)
     return made
