@@ -129,3 +129,18 @@ def test_latched_topics_are_marked(tmp_path: Path):
     with BagReader(tmp_path / 'bag') as reader:
         profile = reader.connections[0].ext.offered_qos_profiles[0]
     assert profile.durability.name == 'TRANSIENT_LOCAL'
+
+
+def test_a_bag_of_the_older_storage_is_read_too(tmp_path: Path):
+    """ROS 2 Humble records sqlite3."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    store = typestore()
+    with Writer(tmp_path / 'old', version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        topic = writer.add_connection('/words', 'std_msgs/msg/String', typestore=store)
+        message = store.types['std_msgs/msg/String'](data='hello')
+        writer.write(topic, 5, store.serialize_cdr(message, 'std_msgs/msg/String'))
+    with BagReader(tmp_path / 'old') as reader:
+        (found,) = reader.messages()
+    assert (found.topic, found.time) == ('/words', 5)
+    assert store.deserialize_cdr(found.data, found.kind).data == 'hello'
