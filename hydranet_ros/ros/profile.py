@@ -14,6 +14,7 @@ import os
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from xml.etree import ElementTree
 
 from hydranet_ros.resources import config_file
 
@@ -23,6 +24,8 @@ _CHOSEN = '_HYDRANET_DDS_CHOSEN'
 _VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _FAST_DDS_2 = ('humble', 'iron', 'jazzy')
 _TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
+_XML = 'http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles'
+_SHM_TRANSPORT = 'hydranet_shm'
 _SEGMENT = 64 * 1024 * 1024
 _SMALLEST_SEGMENT = 8 * 1024 * 1024
 _SHARED_MEMORY = Path('/dev/shm')
@@ -55,10 +58,11 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
         return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
     segment = free // 8
     if segment < _SMALLEST_SEGMENT:
-        os.environ[_TRANSPORTS] = 'UDPv4?sockets=4MB'
-        return (f'DDS profile: {shared_memory} has only {free >> 20} MiB free; UDP with larger '
-                'sockets is used (docker run --shm-size=1g gives room)')  # fmt: skip
-    return _use(_reduced(profile, segment),
+        return _use(_written(_udp_only(profile)),
+                    f'DDS profile: {shared_memory} has only {free >> 20} MiB free; UDP with '
+                    'larger sockets is used (docker run --shm-size=1g gives room)')  # fmt: skip
+    text = profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
+    return _use(_written(text),
                 f'DDS profile: {shared_memory} has only {free >> 20} MiB free; shared memory in '
                 f'segments of {segment >> 20} MiB')  # fmt: skip
 
@@ -88,8 +92,19 @@ def _free_bytes(folder: Path) -> int:
     return state.f_bavail * state.f_frsize
 
 
-def _reduced(profile: Path, segment: int) -> Path:
-    text = profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
+def _udp_only(profile: Path) -> str:
+    """Return the profile without shared memory; sockets by XML, as Humble knows no other way."""
+    ElementTree.register_namespace('', _XML)
+    root = ElementTree.parse(profile).getroot()
+    for parent in root.iter():
+        for child in list(parent):
+            if child.findtext(f'{{{_XML}}}type') == 'SHM' or child.text == _SHM_TRANSPORT:
+                parent.remove(child)
+    return ElementTree.tostring(root, encoding='unicode')
+
+
+def _written(text: str) -> Path:
+    """Return a file that holds a profile until this process ends."""
     with tempfile.NamedTemporaryFile(
         'w', prefix='hydranet_fastdds_', suffix='.xml', delete=False, encoding='utf-8'
     ) as handle:

@@ -1,0 +1,20 @@
+"""A repeated complaint is said once in a while, another one at once."""
+
+from __future__ import annotations
+
+from hydranet_ros.ros.log_limit import AT_MOST, PERIOD, LogLimit
+
+
+def test_a_reason_is_said_once_in_a_period_and_does_not_hide_another():
+    limit = LogLimit()
+    assert limit.allows('step', 0.0)
+    assert not limit.allows('step', PERIOD - 0.1)
+    assert limit.allows('encoding', 0.1)
+    assert limit.allows('step', PERIOD)
+
+
+def test_reasons_that_are_new_every_time_cannot_flood_the_log():
+    limit = LogLimit()
+    said = [limit.allows(f'error at {i}', i / 30) for i in range(120)]
+    assert sum(said) == AT_MOST
+    assert limit.allows('error at last', 2 * PERIOD)
