@@ -75,6 +75,30 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command('bag')
+def bag_command(
+    source: Annotated[Path, typer.Argument(help='rosbag2 with images.')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='The new bag (mcap).')],
+    preset: PresetName = 'street',
+    model: Model = '',
+    provider: Provider = 'auto',
+    topic: Annotated[str, typer.Option(help='Image topic; default: the first.')] = '',
+    max_depth: Annotated[float, typer.Option(min=0, help='Metres; 0: no limit.')] = 0.0,
+) -> None:
+    """Run every image of a bag through the network into a new bag, without ROS."""
+    from hydranet_ros.bag_run import process_bag
+    from hydranet_ros.engine import Engine, EngineOptions
+    from hydranet_ros.model_choice import choose_model
+    from hydranet_ros.perception import Perception, PerceptionSettings
+
+    engine = Engine(choose_model(preset, model=model).path, EngineOptions(provider=provider))
+    perception = Perception(engine, PerceptionSettings(max_depth=max_depth))
+    counts = process_bag(source, output, perception, image_topic=topic)
+    print(f'{counts.done} frames done, {counts.failed} given up; results in {output}')
+    if counts.failed:
+        raise typer.Exit(1)
+
+
 @app.command(context_settings=PASS_ON)
 def run(
     context: typer.Context,

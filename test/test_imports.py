@@ -17,7 +17,7 @@ ROWS = {
     'encodings': 1, 'lens': 1, 'pruning': 1, 'cloud': 1,
     'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
     'network': 2, 'training': 2, 'scenes': 2,
-    'bag': 2, 'media': 3, 'predict': 3, 'ply': 3, 'contact_sheet': 3, 'ros': 3,
+    'bag': 2, 'media': 3, 'predict': 3, 'bag_run': 3, 'ply': 3, 'contact_sheet': 3, 'ros': 3,
     'cli': 4, '__main__': 4,
 }  # fmt: skip
 ROS_PACKAGES = {
@@ -39,6 +39,7 @@ FORBIDDEN = {
     'training': ROS_PACKAGES,
     'scenes': ROS_PACKAGES,
     'bag': ROS_PACKAGES | TORCH_PACKAGES,
+    'bag_run': ROS_PACKAGES | TORCH_PACKAGES,
     'media': ROS_PACKAGES | TORCH_PACKAGES,
     'predict': ROS_PACKAGES | TORCH_PACKAGES,
     'ros': TORCH_PACKAGES | {'onnx'},
