@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from hydranet_ros.scenes.textures import Texture, encode
 
 SKY, BUILDING, ROAD, SIDEWALK, VEGETATION, CAR, OTHER = 0, 1, 2, 3, 4, 5, 255
-SHADOW_MAP = 2048
 
 
 def numbers(values: Sequence[float] | NDArray) -> str:
@@ -34,24 +33,42 @@ class SceneBuilder:
         self._bodies: list[str] = []
         self.body_names: list[str] = []
 
+    def texture(self, texture: Texture) -> str:
+        """Add a picture that materials may share and return its name."""
+        name = f't{len(self._assets)}'
+        self.files[f'{name}.png'] = encode(texture)
+        self._assets.append(f'<texture name="{name}" type="2d" file="{name}.png"/>')
+        return name
+
     def material(
-        self, *, texture: Texture | None = None, color: Sequence[float] = (1, 1, 1),
-        repeat: Sequence[float] = (1, 1), shine: float = 0.0,
+        self, *, texture: str | Texture = '', color: Sequence[float] | NDArray = (1, 1, 1),
+        repeat: Sequence[float] = (1, 1), shine: float = 0.0, alpha: float = 1.0,
     ) -> str:  # fmt: skip
-        """Add a material and return its name; ``color`` is 0..1 and multiplies the texture."""
+        """
+        Add a material and return its name.
+
+        :param texture: a picture, or the name of one added before.
+        :param color: 0..1, multiplies the texture.
+        """
+        if not isinstance(texture, str):
+            texture = self.texture(texture)
         name = f'm{len(self._assets)}'
-        attributes = f'rgba="{numbers([*color, 1])}" specular="{shine:.2f}" shininess="{shine:.2f}"'
-        if texture is not None:
-            self.files[f'{name}.png'] = encode(texture)
-            self._assets.append(f'<texture name="t{name}" type="2d" file="{name}.png"/>')
-            attributes += f' texture="t{name}" texrepeat="{numbers(repeat)}"'
+        look = numbers([*np.clip(color, 0, 1), alpha])
+        attributes = f'rgba="{look}" specular="{shine:.2f}" shininess="{shine:.2f}"'
+        if texture:
+            attributes += f' texture="{texture}" texrepeat="{numbers(repeat)}"'
         self._assets.append(f'<material name="{name}" {attributes}/>')
         return name
 
-    def mesh(self, vertices: NDArray, faces: NDArray, uv: NDArray | None = None) -> str:
+    def mesh(
+        self, vertices: NDArray, faces: NDArray, uv: NDArray | None = None,
+        normals: NDArray | None = None,
+    ) -> str:  # fmt: skip
         """Add a mesh, (N, 3) vertices and (M, 3) faces, and return its name."""
         name = f's{len(self._assets)}'
         coordinates = '' if uv is None else f' texcoord="{numbers(uv)}"'
+        if normals is not None:
+            coordinates += f' normal="{numbers(normals)}"'
         indices = ' '.join(str(index) for index in np.asarray(faces).ravel())
         self._assets.append(
             f'<mesh name="{name}" inertia="shell" vertex="{numbers(vertices)}"'
@@ -60,7 +77,7 @@ class SceneBuilder:
         return name
 
     def geom(
-        self, kind: str, label: int, material: str, *, pos: Sequence[float] = (0, 0, 0),
+        self, kind: str, label: int, material: str, *, pos: Sequence[float] | NDArray = (0, 0, 0),
         size: Sequence[float] = (), mesh: str = '', euler: Sequence[float] = (0, 0, 0),
         body: list[str] | None = None,
     ) -> None:  # fmt: skip
@@ -84,14 +101,19 @@ class SceneBuilder:
         )  # fmt: skip
         return name
 
-    def xml(self, *, sun: Sequence[float], light: float, ambient: float, sky, size) -> str:
+    def xml(
+        self, *, sun: Sequence[float], light: float, overhead: float, ambient: float,
+        sky: Sequence[float], size: tuple[int, int], shadow_map: int = 1024,
+    ) -> str:  # fmt: skip
         """
         Return the MJCF.
 
         :param sun: direction the light travels.
-        :param light: strength of the sun; ``ambient`` of the sky's light; both about 0..1.
+        :param light: strength of the sun; ``overhead`` of the sky above; ``ambient``
+            of the light from all around; each about 0..1.
         :param sky: colour behind everything, 0..1.
         :param size: largest (height, width) that will be rendered.
+        :param shadow_map: side of the map of shadows, which spans 180 m, in pixels.
         """
         assets, geoms, bodies = map('\n'.join, (self._assets, self._static, self._bodies))
         shadow = 'true' if light > 0.2 else 'false'
@@ -100,9 +122,9 @@ class SceneBuilder:
 <compiler angle="degree"/>
 <visual>
   <global offwidth="{size[1]}" offheight="{size[0]}"/>
-  <quality shadowsize="{SHADOW_MAP}" offsamples="4"/>
+  <quality shadowsize="{shadow_map}" offsamples="4"/>
   <headlight ambient="{numbers([ambient] * 3)}" diffuse="0.08 0.08 0.08" specular="0 0 0"/>
-  <map znear="0.0005" zfar="0.6" shadowclip="1" shadowscale="0.9"/>
+  <map znear="0.0005" zfar="0.6" shadowclip="0.09" shadowscale="0.9"/>
 </visual>
 <statistic center="40 0 0" extent="1000"/>
 <asset>
@@ -113,6 +135,8 @@ class SceneBuilder:
   <light directional="true" castshadow="{shadow}" dir="{numbers(sun)}" pos="{numbers(start)}"
          diffuse="{numbers([light, light * 0.97, light * 0.9])}" specular="0.3 0.3 0.3"
          ambient="0 0 0"/>
+  <light directional="true" castshadow="false" dir="0.1 0.15 -1" pos="0 0 60"
+         diffuse="{numbers([overhead] * 3)}" specular="0 0 0" ambient="0 0 0"/>
   <camera name="camera" pos="0 0 1.65" xyaxes="0 -1 0 0 0 1" fovy="30"/>
   {geoms}
   {bodies}

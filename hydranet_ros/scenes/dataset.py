@@ -2,7 +2,8 @@
 A data set of streets on disk.
 
 ``NAME.jpg``, ``NAME.labels.png`` (class ids, 255 unlabelled), ``NAME.depth.png`` (uint16, metres
-times ``depth_scale``, 0 unknown) and ``manifest.json`` with every frame's focal length and pose.
+times ``depth_scale``, 0 unknown) and ``manifest.json`` with every frame's pose and focal
+length (fx = fy, pixels).
 The same seed gives the same bytes; a run that was stopped goes on where it was.
 """
 
@@ -10,19 +11,22 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hydranet_ros import __version__
-from hydranet_ros.scenes.appearance import Appearance
+from hydranet_ros.scenes.appearance import Appearance, varied_look
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.street import LENGTH, build_street
+from hydranet_ros.scenes.street import LENGTH, Street, build_street
 
 KITTI_FOCAL, KITTI_WIDTH = 721.5377, 1242
 DEPTH_SCALE = 256
@@ -57,7 +61,9 @@ def render_dataset(
             records += found
             progress.advance(task)
     manifest = {
-        'version': __version__, 'seed': seed, 'size': list(size), 'depth_scale': DEPTH_SCALE,
+        'version': __version__, 'versions': _versions(), 'seed': seed, 'size': list(size),
+        'depth_scale': DEPTH_SCALE,
+        'principal_point': [(size[1] - 1) / 2, (size[0] - 1) / 2],
         'frames': [asdict(record) for record in records],
     }  # fmt: skip
     path = out / 'manifest.json'
@@ -65,7 +71,14 @@ def render_dataset(
     return path
 
 
-def _each(streets, workers: int):
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ('mujoco', 'numpy')}
+
+
+_Job = tuple[Path, int, int, tuple[int, int], int]
+
+
+def _each(streets: list[_Job], workers: int) -> Iterator[list[FrameRecord]]:
     if workers <= 1:
         yield from (_render_street(*street) for street in streets)
         return
@@ -73,42 +86,43 @@ def _each(streets, workers: int):
         yield from pool.map(_render_street, *zip(*streets))
 
 
-def _render_street(out: Path, seed: int, index: int, size, views: int) -> list[FrameRecord]:
+def _render_street(
+    out: Path, seed: int, index: int, size: tuple[int, int], views: int
+) -> list[FrameRecord]:
     street_seed = seed * 100_000 + index
+    street = build_street(street_seed)
     rng = np.random.default_rng((202, street_seed))
-    plans = [_plan(rng, size[1]) for _ in range(views)]
     records = [
-        FrameRecord(f'{street_seed:09d}_{view}', round(fx, 4), _pose_values(pose))
-        for view, (pose, fx) in enumerate(plans)
+        FrameRecord(f'{street_seed:09d}_{view}', *_plan(rng, street, size[1]))
+        for view in range(views)
     ]
     if all(_complete(out, record.name) for record in records):
         return records
-    street = build_street(street_seed)
-    appearance = Appearance(rng, street.lights['sky'])
     with StreetRenderer(street, size) as renderer:
-        for record, (pose, fx) in zip(records, plans):
-            placed = Pose(**{**asdict(pose), 'y': street.lane * pose.y})
-            frame = renderer.render(placed, fx)
-            write_frame(out, record.name, frame, appearance.apply(frame))
+        for record in records:
+            look_rng = np.random.default_rng((404, street_seed, int(record.name[-1])))
+            frame = renderer.render(Pose(**record.pose), record.fx)
+            image = Appearance(look_rng, varied_look(look_rng)).apply(frame)
+            quality = int(look_rng.integers(70, 96))
+            write_frame(out, record.name, frame, image, quality=quality)
     return records
 
 
-def _plan(rng: np.random.Generator, width: int) -> tuple[Pose, float]:
-    """Return where to look from (y in units of the lane's offset) and the focal length."""
+def _plan(rng: np.random.Generator, street: Street, width: int) -> tuple[float, dict[str, float]]:
+    """Return the focal length, and a pose on the road and clear of cars."""
+    reach = street.half_road - 1.2
+    for _ in range(50):
+        x = rng.uniform(-5, LENGTH - 95)
+        y = float(np.clip(street.lane + rng.normal(0, 1.2), -reach, reach))
+        if street.is_free(x, y):
+            break
     pose = Pose(
-        x=rng.uniform(-5, LENGTH - 95),
-        y=rng.uniform(-0.6, 1.5),
-        z=rng.uniform(1.3, 2.0),
+        x=x, y=y, z=rng.uniform(1.3, 2.0),
         yaw=rng.normal(0, 0.09) if rng.random() < 0.8 else rng.uniform(-0.7, 0.7),
-        pitch=rng.normal(0, 0.03),
-        roll=rng.normal(0, 0.012),
-    )
+        pitch=rng.normal(0, 0.03), roll=rng.normal(0, 0.012),
+    )  # fmt: skip
     focal = KITTI_FOCAL * width / KITTI_WIDTH * float(np.exp(rng.uniform(-0.25, 0.45)))
-    return pose, focal
-
-
-def _pose_values(pose: Pose) -> dict[str, float]:
-    return {key: round(float(value), 6) for key, value in asdict(pose).items()}
+    return round(focal, 4), {key: round(float(value), 6) for key, value in asdict(pose).items()}
 
 
 def _paths(out: Path, name: str) -> list[Path]:
@@ -119,13 +133,15 @@ def _complete(out: Path, name: str) -> bool:
     return all(path.is_file() for path in _paths(out, name))
 
 
-def write_frame(out: Path, name: str, frame: RawFrame, image) -> None:
+def write_frame(
+    out: Path, name: str, frame: RawFrame, image: NDArray[np.uint8], *, quality: int = 92
+) -> None:
     """Write the three files of a frame, each whole or not at all."""
     depth = np.nan_to_num(frame.depth, nan=0.0) * DEPTH_SCALE
-    arrays = (
-        (cv2.cvtColor(image, cv2.COLOR_RGB2BGR), '.jpg', [cv2.IMWRITE_JPEG_QUALITY, 92]),
+    arrays: tuple[tuple[NDArray, str, list[int]], ...] = (
+        (cv2.cvtColor(image, cv2.COLOR_RGB2BGR), '.jpg', [cv2.IMWRITE_JPEG_QUALITY, quality]),
         (frame.labels, '.png', []),
-        (np.where(depth < 65535, depth, 0).astype(np.uint16), '.png', []),
+        (np.where(depth < 65535, np.rint(depth), 0).astype(np.uint16), '.png', []),
     )
     for path, (array, kind, options) in zip(_paths(out, name), arrays):
         done, data = cv2.imencode(kind, array, options)

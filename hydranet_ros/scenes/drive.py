@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.geometry import CameraModel
-from hydranet_ros.scenes.appearance import Appearance
+from hydranet_ros.scenes.appearance import Appearance, mild_look
 from hydranet_ros.scenes.dataset import KITTI_FOCAL, KITTI_WIDTH
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
 from hydranet_ros.scenes.street import build_street
@@ -44,7 +44,7 @@ def drive(seed: int, frames: int, *, size: tuple[int, int], fps: float) -> Itera
     """Yield the frames of a drive in the camera's own lane at 6 m/s."""
     street = build_street(seed)
     rng = np.random.default_rng((303, seed))
-    appearance = Appearance(rng, street.lights['sky'], mild=True)
+    appearance = Appearance(rng, mild_look(rng))
     focal = kitti_camera(size).fx
     with StreetRenderer(street, size) as renderer:
         for index in range(frames):

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, SceneError
 from hydranet_ros.scenes.builder import SKY
-from hydranet_ros.scenes.street import MovingCar, Street
+from hydranet_ros.scenes.cars import MovingCar
+from hydranet_ros.scenes.street import Street
 
 FAR = 400.0
+_SHADOWS_AHEAD = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,15 @@ class StreetRenderer:
     Renders one street from any pose.
 
     :param size: (height, width) in pixels.
+    :param shadow_map: side of the map of shadows in pixels; the larger, the sharper and slower.
     :raises SceneError: if no OpenGL for MuJoCo can be had.
     """
 
-    def __init__(self, street: Street, size: tuple[int, int]) -> None:
+    def __init__(self, street: Street, size: tuple[int, int], *, shadow_map: int = 1024) -> None:
         mujoco = _mujoco()
         builder = street.builder
-        xml = builder.xml(size=size, **street.lights)
+        xml = builder.xml(size=size, shadow_map=shadow_map, **street.lights)
+        self._sun = np.asarray(street.lights['sun'])
         self._model = mujoco.MjModel.from_xml_string(xml, builder.files)
         self._data = mujoco.MjData(self._model)
         try:
@@ -136,3 +140,5 @@ class StreetRenderer:
         quaternion = np.zeros(4)
         self._mujoco.mju_mat2Quat(quaternion, rotation.ravel())
         self._model.cam_quat[0] = quaternion
+        ahead = np.array([math.cos(pose.yaw), math.sin(pose.yaw), 0.0]) * _SHADOWS_AHEAD
+        self._model.light_pos[0] = np.array([pose.x, pose.y, 0.0]) + ahead - 80 * self._sun
