@@ -98,7 +98,9 @@ class HydranetNode(LifecycleNode):
             return SetParametersResult(successful=False, reason=reason)
         wanted = {item.name: item.value for item in changes if item.name in declared.TABLE}
         self.settings = NodeParameters(**{**self._values(), **wanted})
-        self._diagnostics_timer.timer_period_ns = int(1e9 * self.settings.diagnostics_period)
+        if 'diagnostics_period' in wanted:
+            self._diagnostics_timer.timer_period_ns = int(1e9 * self.settings.diagnostics_period)
+            self._diagnostics_timer.reset()
         if self._perception is not None:
             self._perception.settings = perception_settings(self.settings)
         return SetParametersResult(successful=True)
