@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
 
-from hydranet_ros.errors import CheckpointError  # noqa: E402
-from hydranet_ros.network.checkpoints import (  # noqa: E402
+from reference_network import random_reference
+
+from hydranet_ros.errors import CheckpointError
+from hydranet_ros.network.checkpoints import (
     load_checkpoint,
     load_encoder,
     read_weights,
     save_checkpoint,
     weights_digest,
 )
-from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet  # noqa: E402
-from reference_network import random_reference  # noqa: E402
+from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 
 OFFICIAL = {
     'ExpKITTI_joint': (6, ('segm', 'depth')),
@@ -81,11 +84,33 @@ def densetorch(reference, prefix: str) -> dict:
 def test_densetorch_files_load_with_their_own_upsampling(tmp_path: Path, prefix: str, tasks):
     reference = random_reference(40, tasks, align_corners=True)
     path = tmp_path / 'dense.pth.tar'
-    torch.save({'state_dict': densetorch(reference, prefix), 'epoch': 3}, path)
+    best = [np.float64(0.5), np.float32(0.6)]
+    state = densetorch(reference, prefix)
+    torch.save({'state_dict': state, 'epoch': 3, 'best_val': best}, path)
     loaded = load_checkpoint(path)
     assert loaded.origin == 'densetorch'
     assert loaded.config.align_corners
     assert equal_outputs(reference, loaded.network())
+
+
+@pytest.mark.parametrize('encoder', ['resnet18', 'resnet50'])
+def test_densetorch_resnets_are_known_by_their_blocks(tmp_path: Path, encoder: str):
+    source = build_hydranet(HydraNetConfig(encoder, 40, align_corners=True))
+    places = {'stems.(.).0': r'1.stem_convs.\1', 'adapts.(.)': r'1.adapt_convs.\1',
+              'heads.segmentation.pre': '1.heads.0.0', 'heads.segmentation.out': '1.heads.0.2',
+              'heads.depth.pre': '1.heads.1.0', 'heads.depth.out': '1.heads.1.2'}  # fmt: skip
+    state = {}
+    for key, value in source.state_dict().items():
+        for ours, theirs in places.items():
+            key = re.sub(rf'^decoder\.{ours}\.', theirs + '.', key)
+        if found := re.fullmatch(r'decoder\.pools\.(.)\.convs\.(.)\.weight', key):
+            number = int(found[2]) + 1
+            key = f'1.crp_blocks.{found[1]}.0.{number}_outvar_dimred.weight'
+        state[re.sub(r'^encoder\.', '0.', key)] = value
+    torch.save({'model': state}, tmp_path / 'dense.ckpt')
+    loaded = load_checkpoint(tmp_path / 'dense.ckpt')
+    assert loaded.config == source.config
+    assert weights_digest(loaded.network()) == weights_digest(source)
 
 
 @pytest.mark.parametrize('encoder', ['mobilenet_v2', 'resnet18', 'resnet50'])
@@ -162,7 +187,9 @@ def test_missing_and_misshapen_keys_are_named(tmp_path: Path):
     torch.save({'state_dict': state}, tmp_path / 'x.ckpt')
     with pytest.raises(CheckpointError, match='decoder.pools.2.convs.2.weight') as error:
         load_checkpoint(tmp_path / 'x.ckpt')
-    assert 'decoder.stems.1.1.weight (256, 63, 1, 1) instead of (256, 64, 1, 1)' in str(error.value)
+    assert 'decoder.stems.1.1.weight (256, 63, 1, 1) instead of (256, 64, 1, 1)' in str(
+        error.value
+    )
 
 
 class Harmful:
@@ -185,3 +212,23 @@ def test_a_damaged_or_harmful_file_is_refused_by_name(tmp_path: Path, content: s
 def test_a_missing_file_is_refused_by_name(tmp_path: Path):
     with pytest.raises(CheckpointError, match='does not exist'):
         load_checkpoint(tmp_path / 'none.ckpt')
+
+
+@pytest.mark.parametrize('old', [False, True], ids=['new', 'torch-0.4'])
+@pytest.mark.parametrize('kept', [1, 3, 30, 138, 9000, 0.5])
+def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path, old: bool, kept: float):
+    """Both containers raise whatever they like on damage: OSError, struct.error, IndexError."""
+    path = tmp_path / 'cut.ckpt'
+    state = {'state_dict': {f'layer{i}.weight': torch.zeros(64, 64) for i in range(40)}}
+    torch.save(state, path, _use_new_zipfile_serialization=not old)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept if kept >= 1 else kept * len(whole))])
+    with pytest.raises(CheckpointError, match='cut.ckpt cannot be read as weights'):
+        read_weights(path)
+
+
+@pytest.mark.parametrize('raw', [{}, {'config': {}}, {'config': {'tasks': ['depth'], 'x': 1}}])
+def test_an_own_file_without_its_parts_is_refused(tmp_path: Path, raw: dict):
+    torch.save({'format': 'hydranet_ros.1', 'state_dict': {}, **raw}, tmp_path / 'own.ckpt')
+    with pytest.raises(CheckpointError, match='its parts do not fit'):
+        load_checkpoint(tmp_path / 'own.ckpt')

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
 pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
 
-from hydranet_ros.engine import Engine  # noqa: E402
-from hydranet_ros.errors import CheckpointError, ExportError  # noqa: E402
-from hydranet_ros.network import export  # noqa: E402
-from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest  # noqa: E402
-from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image  # noqa: E402
-from hydranet_ros.preset import load_classes  # noqa: E402
-from reference_network import random_reference  # noqa: E402
+from reference_network import random_reference
+
+from hydranet_ros.engine import Engine
+from hydranet_ros.errors import CheckpointError, ExportError
+from hydranet_ros.network import export
+from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
+from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image
+from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
+from hydranet_ros.preset import load_classes
 
 
 def checkpoint(folder: Path, classes=6, tasks=('segm', 'depth')) -> Path:
@@ -85,15 +88,41 @@ def test_the_domain_chooses_the_slice_of_the_joint_model(tmp_path: Path, domain,
 
 
 def test_three_tasks_give_unit_normals_that_face_the_camera_when_the_network_says_so(tmp_path):
-    """Official channels (x, z, y) = (0, 1, 0) is a wall seen frontally: z = -1 in our frame."""
+    """Official channels (x, z, y) = (0, -2, 0) is a wall seen frontally: z = -1 in our frame."""
     source = checkpoint(tmp_path, 40, ('segm', 'depth', 'normal'))
     state = torch.load(source, weights_only=True)['state_dict']
     state['normal.weight'].zero_()
-    state['normal.bias'].copy_(torch.tensor([0.0, 2.0, 0.0]))
+    state['normal.bias'].copy_(torch.tensor([0.0, -2.0, 0.0]))
     torch.save({'state_dict': state}, source)
     report = export_checkpoint(source, 'nyud_three', tmp_path / 'o.onnx', say=lambda text: None)
     normals = Engine(report.path).infer(test_image(60, 80), frozenset({'normals'})).normals
     np.testing.assert_allclose(normals.reshape(-1, 3), [[0, 0, -1]] * 4800, atol=1e-6)
+
+
+def test_normals_of_the_authors_sample_agree_with_its_depth(data_dir: Path):
+    """Their coloured ground truth, taken as the network's output, against the depth map's own."""
+    folder = data_dir / 'nyud'
+    depth = cv2.imread(str(folder / 'depth_gt_000433.png'), cv2.IMREAD_UNCHANGED) / 5000.0
+    colour = cv2.imread(str(folder / 'norm_gt_000433.png'))[..., ::-1] / 255.0
+    channels = np.stack([*(2 * colour[..., :2] - 1).transpose(2, 0, 1), 1 - 2 * colour[..., 2]])
+    network = DeployedNetwork(build_hydranet(HydraNetConfig(tasks=('normals',))))
+    ours = network._normals(torch.from_numpy(channels)[None].float(), depth.shape)[0].numpy()
+    expected = normals_of(cv2.GaussianBlur(depth, (0, 0), 3))
+    known = (depth > 0) & (np.abs(np.linalg.norm(channels, axis=0) - 1) < 0.1)
+    angles = np.degrees(np.arccos(np.clip((ours * expected).sum(-1)[known], -1, 1)))
+    assert known.mean() > 0.5
+    assert np.median(angles) < 15
+
+
+def normals_of(depth):
+    """Unit normals of a depth map, towards the camera; focal length of NYUD's camera."""
+    v, u = np.mgrid[0 : depth.shape[0], 0 : depth.shape[1]]
+    rays = np.stack([(u - 319.5) / 518.86, (v - 239.5) / 518.86, np.ones_like(depth)], -1)
+    points = rays * depth[..., None]
+    across, down = (np.roll(points, -4, axis) - np.roll(points, 4, axis) for axis in (1, 0))
+    normals = np.cross(across, down)
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
+    return -normals * np.sign((normals * points).sum(-1, keepdims=True))
 
 
 def test_a_checkpoint_that_does_not_fit_the_preset_is_refused(tmp_path: Path):
@@ -111,6 +140,23 @@ def test_a_graph_that_disagrees_is_not_kept_and_leaves_the_old_file(tmp_path, mo
         export_checkpoint(checkpoint(tmp_path), 'street', tmp_path / 'o.onnx', say=lambda t: None)
     assert (tmp_path / 'o.onnx').read_bytes() == b'old'
     assert sorted(p.name for p in tmp_path.iterdir()) == ['o.onnx', 'official.ckpt']
+
+
+def test_a_network_that_answers_nan_is_refused(tmp_path: Path):
+    source = checkpoint(tmp_path)
+    state = torch.load(source, weights_only=True)['state_dict']
+    state['depth.bias'].fill_(float('nan'))
+    torch.save({'state_dict': state}, source)
+    with pytest.raises(ExportError, match='depth .* differ from PyTorch by nan'):
+        export_checkpoint(source, 'street', tmp_path / 'o.onnx', say=lambda text: None)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ExportError, match='cannot be written.*Nothing was kept'):
+        export_checkpoint(
+            checkpoint(tmp_path), 'street', tmp_path / 'file' / 'o.onnx', say=lambda text: None
+        )
 
 
 def test_an_unknown_upsampling_is_refused(tmp_path: Path):

@@ -25,7 +25,7 @@ def server():
     answers: dict[str, tuple[int, bytes, int]] = {}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             status, body, length = answers.get(self.path, (404, b'', 0))
             self.send_response(status)
             self.send_header('Content-Length', str(length))
@@ -130,11 +130,39 @@ def test_a_full_disk_is_named_and_nothing_is_left(server, tmp_path):
     folder = tmp_path / 'models'
     done = subprocess.run(
         [sys.executable, '-c', LIMITED, server.url, str(folder)],
-        capture_output=True, text=True, timeout=60, env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
     )  # fmt: skip
     assert 'refused: The disk is full' in done.stdout, done.stderr
     assert list(folder.iterdir()) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 100_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """Mount a real disk of 20 MB: room for a checkpoint of 12 MB, not for its model file too."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip('mounting a small disk needs root')
+    yield folder
+    subprocess.run(['umount', str(folder)], check=True)
+
+
+def test_a_disk_too_full_for_the_download_is_named(server, small_disk):
+    server.answers['/weights/ExpKITTI_joint.ckpt'] = (200, b'x' * 30_000_000, 30_000_000)
+    fails(server, small_disk, 'The disk is full; nothing was kept')
+
+
+def test_a_disk_too_full_for_the_model_file_is_named(published, server, small_disk):
+    fails(server, small_disk, 'was fetched whole, but: .*kitti.onnx cannot be written: No space')
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_fetched(server, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(DownloadError, match='cannot be written.*HYDRANET_MODELS'):
+        pull('ExpKITTI_joint', base_url=server.url, destination=tmp_path / 'file' / 'models')
 
 
 def test_an_unknown_name_lists_the_known():
