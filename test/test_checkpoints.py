@@ -204,8 +204,9 @@ def test_a_damaged_or_harmful_file_is_refused_by_name(tmp_path: Path, content: s
     whole = path.read_bytes()
     path.write_bytes({'empty': b'', 'text': b'hello', 'truncated': whole[:900],
                       'object': whole}[content])  # fmt: skip
-    with pytest.raises(CheckpointError, match='bad.ckpt cannot be read as weights'):
+    with pytest.raises(CheckpointError, match='bad.ckpt cannot be read as weights') as error:
         read_weights(path)
+    assert 'weights_only' not in str(error.value), 'it gives unsafe advice'
     assert 'must not run' not in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,9 +108,8 @@ def read_weights(path: Path) -> Any:
         with safe_globals(_numpy_numbers()):
             return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as err:  # a damaged pickle can raise anything, down to struct.error
-        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
         raise CheckpointError(
-            f'{path} cannot be read as weights: {reason} A damaged file must be fetched again; '
+            f'{path} cannot be read as weights: {_reason(err)}. A damaged file must be fetched again; '
             'a file that pickles other objects must be saved again as a state_dict.'
         ) from err
 
@@ -140,6 +140,16 @@ def weights_digest(network: HydraNet) -> str:
         digest.update(key.encode())
         digest.update(value.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _reason(err: Exception) -> str:
+    """Return the cause without PyTorch's advice to load the file unsafely."""
+    text = str(err)
+    if found := re.search(r'WeightsUnpickler error: (.+)', text):
+        text = found[1]
+    elif 'weights_only' in text:
+        text = 'it is no pickle of weights'
+    return (text.splitlines() or [type(err).__name__])[0].rstrip('. ')
 
 
 def _numpy_numbers() -> list[Any]:
