@@ -109,8 +109,8 @@ def read_weights(path: Path) -> Any:
             return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as err:  # a damaged pickle can raise anything, down to struct.error
         raise CheckpointError(
-            f'{path} cannot be read as weights: {_reason(err)}. A damaged file must be fetched again; '
-            'a file that pickles other objects must be saved again as a state_dict.'
+            f'{path} cannot be read as weights: {_reason(err)}. A damaged file must be '
+            'fetched again; a file that pickles other objects must be saved again as a state_dict.'
         ) from err
 
 
@@ -146,7 +146,7 @@ def _reason(err: Exception) -> str:
     """Return the cause without PyTorch's advice to load the file unsafely."""
     text = str(err)
     if found := re.search(r'WeightsUnpickler error: (.+)', text):
-        text = found[1]
+        text = found[1].partition(' Please ')[0]
     elif 'weights_only' in text:
         text = 'it is no pickle of weights'
     return (text.splitlines() or [type(err).__name__])[0].rstrip('. ')
