@@ -183,9 +183,7 @@ def _whole_frame(
 ) -> tuple[float, dict[str, float]]:  # fmt: skip
     height, width = rgb.shape[:2]
     started = time.perf_counter()
-    image = to_rgb(
-        data, height=height, width=width, encoding='bgr8', step=3 * width, out=rgb
-    )
+    image = to_rgb(data, height=height, width=width, encoding='bgr8', step=3 * width, out=rgb)
     decoded = time.perf_counter()
     result = perception.process(image, camera, wanted=WANTED)
     computed = time.perf_counter()

@@ -168,6 +168,7 @@ class _Polynomial(NamedTuple):
 
     def limit(self) -> float:
         """Return the radius x/z, y/z at which the lens folds over."""
+
         def grown(radius: NDArray) -> NDArray:
             return radius * self.radial(radius * radius)[0]
 

@@ -39,11 +39,10 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
 def domain_id() -> Iterator[int]:
     """Hold a ROS domain that no other test on this machine holds, by locking a port."""
     for domain in random.SystemRandom().sample(range(1, 101), 100):
-        with socket.socket() as lock:
-            with suppress(OSError):
-                lock.bind(('127.0.0.1', 32768 - 200 + domain))
-                yield domain
-                return
+        with socket.socket() as lock, suppress(OSError):
+            lock.bind(('127.0.0.1', 32768 - 200 + domain))
+            yield domain
+            return
     pytest.fail('no free ROS domain between 1 and 100')
 
 
@@ -55,6 +54,10 @@ class Ros:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
 
+        from hydranet_ros.ros.profile import apply_dds_profile
+
+        # A camera with stock settings loses large images on the way to a best-effort listener.
+        apply_dds_profile()
         self.domain = domain
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)

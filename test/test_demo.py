@@ -65,7 +65,9 @@ def test_the_bag_of_results_can_be_read_and_its_messages_belong_together(shown):
             '/hydranet/depth/image', '/hydranet/depth/color', '/hydranet/depth/camera_info',
             '/camera/image/compressed'} <= set(stamps)  # fmt: skip
     assert stamps['/hydranet/points'] <= stamps['/camera/image/compressed']
-    assert stamps['/hydranet/points'] == stamps['/hydranet/segmentation/mask']
+    masks = stamps['/hydranet/segmentation/mask']
+    assert stamps['/hydranet/points'] <= masks
+    assert len(masks - stamps['/hydranet/points']) <= 1, 'only the last may be cut off'
 
 
 def test_nothing_of_it_goes_on_running(shown):

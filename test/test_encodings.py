@@ -49,9 +49,7 @@ def test_colour_survives_any_order_depth_endianness_and_row_padding(
 ):
     rgb = picture(height, width, seed)
     data, step = padded(encode(rgb, encoding, big), padding)
-    got = to_rgb(
-        data, height=height, width=width, encoding=encoding, step=step, is_bigendian=big
-    )
+    got = to_rgb(data, height=height, width=width, encoding=encoding, step=step, is_bigendian=big)
     np.testing.assert_array_equal(got, rgb)
     assert got.flags.c_contiguous and got.dtype == np.uint8
 
@@ -88,7 +86,7 @@ SMOOTH = cv2.resize(picture(4, 5, 3), (40, 32), interpolation=cv2.INTER_CUBIC)
 def chroma_blocks(block: tuple[int, int]) -> np.ndarray:
     """Return a picture whose colour is constant in each block, so that subsampling is exact."""
     rows, columns = block
-    small = SMOOTH[:: rows, :: columns]
+    small = SMOOTH[::rows, ::columns]
     return np.repeat(np.repeat(small, rows, 0), columns, 1)[:32, :40]
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip('sensor_msgs', reason='sensor_msgs is not installed (extra: ros)')
 
-from ros_tools import camera, header, picture  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
+from ros_tools import camera, header, picture
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from hydranet_ros.buffers import allocate  # noqa: E402
-from hydranet_ros.errors import CameraError, ImageError  # noqa: E402
-from hydranet_ros.perception import CLOUD_DTYPE, Cloud  # noqa: E402
-from hydranet_ros.ros.messages import (  # noqa: E402
+from hydranet_ros.buffers import allocate
+from hydranet_ros.errors import CameraError, ImageError
+from hydranet_ros.perception import CLOUD_DTYPE, Cloud
+from hydranet_ros.ros.messages import (
     camera_from_info,
     fill_cloud,
     fill_image,
@@ -47,7 +47,9 @@ def test_an_image_survives_the_round_trip_with_any_row_padding(height, width, pa
 def test_any_image_message_is_a_right_answer_or_an_image_error(
     encoding, height, width, step, size, big
 ):
-    message = Image(encoding=encoding, height=height, width=width, step=step, is_bigendian=int(big))
+    message = Image(
+        encoding=encoding, height=height, width=width, step=step, is_bigendian=int(big)
+    )
     message.data = message_data(np.zeros(size, np.uint8))
     try:
         rgb = image_to_rgb(message)

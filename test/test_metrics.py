@@ -42,9 +42,7 @@ def test_depth_errors_by_hand() -> None:
     assert errors.pixels == 2
     assert found['rmse'] == pytest.approx(((1 + 100) / 2) ** 0.5)
     assert found['abs_rel'] == pytest.approx((0.1 + 0.5) / 2)
-    assert found['rmse_log'] == pytest.approx(
-        ((np.log(1.1) ** 2 + np.log(2) ** 2) / 2) ** 0.5
-    )
+    assert found['rmse_log'] == pytest.approx(((np.log(1.1) ** 2 + np.log(2) ** 2) / 2) ** 0.5)
     assert found['delta1'] == pytest.approx(0.5)
 
 

@@ -50,7 +50,7 @@ def mild_look(rng: np.random.Generator) -> Look:
         horizon=np.array([222, 232, 242], np.float32),
         zenith=np.array([rng.uniform(70, 105), rng.uniform(135, 165), 225], np.float32),
         cloudiness=rng.uniform(0.15, 0.5), haze=rng.uniform(0.0008, 0.002),
-        exposure=rng.uniform(100, 115), contrast=1.15, saturation=1.05,
+        exposure=rng.uniform(82, 92), contrast=1.2, saturation=1.05,
         gain=np.ones(3, np.float32), noise=1.5, blur=0.0, vignette=0.1, sharpen=0.0,
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ def drive(seed: int, frames: int, *, size: tuple[int, int], fps: float) -> Itera
     rng = np.random.default_rng((303, seed))
     appearance = Appearance(rng, mild_look(rng))
     focal = kitti_camera(size).fx
-    with StreetRenderer(street, size) as renderer:
+    with StreetRenderer(street, size, shadow_map=4096) as renderer:
         for index in range(frames):
             seconds = index / fps
             pose = pose_at(seconds, street.lane)

@@ -87,9 +87,7 @@ def _random_affine(
     return np.array([[zoom[0], 0, -offset[1]], [0, zoom[1], -offset[0]]], np.float64)
 
 
-def _warp(
-    image: NDArray, matrix: NDArray, size: tuple[int, int], *, shrink: bool
-) -> NDArray:
+def _warp(image: NDArray, matrix: NDArray, size: tuple[int, int], *, shrink: bool) -> NDArray:
     if shrink:
         image = cv2.blur(image, (2, 2))
     return cv2.warpAffine(
@@ -98,9 +96,7 @@ def _warp(
     )  # fmt: skip
 
 
-def _pick(
-    array: NDArray | None, matrix: NDArray, size: tuple[int, int], fill: int
-) -> NDArray:
+def _pick(array: NDArray | None, matrix: NDArray, size: tuple[int, int], fill: int) -> NDArray:
     if array is None:
         return np.full((size[1], size[0]), fill, np.uint8)
     return cv2.warpAffine(
@@ -131,9 +127,7 @@ def photometric(
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
-def _tone(
-    image: NDArray[np.uint8], rng: np.random.Generator, strength: float
-) -> NDArray:
+def _tone(image: NDArray[np.uint8], rng: np.random.Generator, strength: float) -> NDArray:
     """Apply exposure, white balance, gamma and contrast by one table a channel."""
     ramp = np.linspace(0, 1, 256, dtype=np.float32)
     gamma = np.exp(rng.uniform(-0.45, 0.45) * strength)

@@ -57,9 +57,7 @@ def berhu_loss(prediction: Tensor, target: Tensor, *, official: bool = False) ->
     resized = resize_to(prediction, target.shape[1:])[:, 0]
     error = ((resized.relu() if official else resized) - target).abs()[valid]
     threshold = (0.2 * error.detach().max()).clamp_min(_FLOOR)
-    loss = torch.where(
-        error <= threshold, error, (error**2 + threshold**2) / (2 * threshold)
-    )
+    loss = torch.where(error <= threshold, error, (error**2 + threshold**2) / (2 * threshold))
     return loss.sum() / (valid.numel() if official else loss.numel())
 
 
