@@ -18,6 +18,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_tools import FRAME, camera, picture
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from hydranet_ros.ros.node import HydranetNode
@@ -310,6 +311,25 @@ def test_a_clock_that_jumps_back_does_not_stop_the_node(ros, rig):
         rig.images.publish(picture(second))
         wait_for(lambda n=number: len(masks) == n)
     assert [m.header.stamp.sec for m in masks] == [100, 50, 10]
+
+
+def test_simulated_time_that_jumps_back_as_a_bag_loops_is_followed(ros, tiny_model):
+    rig = Rig(ros, model=str(tiny_model), use_sim_time=True)
+    rig.ready()
+    clocks = ros.client.create_publisher(Clock, '/clock', 1)
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    timings = ros.hear(DiagnosticStatus, '/hydranet/timing')
+    wait_for(lambda: rig.node._outputs.wanted() and clocks.get_subscription_count())
+    wait_for(lambda: rig.node._timing_publisher.get_subscription_count())
+    for number, second in enumerate((100, 101, 10, 11), start=1):
+        moment = picture(second).header.stamp
+        clocks.publish(Clock(clock=moment))
+        wait_for(lambda s=second: rig.node.get_clock().now().seconds_nanoseconds()[0] == s)
+        rig.images.publish(picture(second))
+        wait_for(lambda n=number: len(masks) == len(timings) == n)
+        age = {item.key: item.value for item in timings[-1].values}['age_ms']
+        assert 0 <= float(age) < 500
+    assert [m.header.stamp.sec for m in masks] == [100, 101, 10, 11]
 
 
 def test_three_tasks_publish_normals(ros, tmp_path):

@@ -16,7 +16,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import ROOT, wait_for
 from ros_tools import camera, picture
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 
 @pytest.fixture
@@ -158,5 +158,68 @@ def test_under_overload_the_newest_frame_wins_and_nothing_is_queued(ros, start):
     assert stamps == sorted(stamps), 'frames came out of order'
     assert sum(stamp < last for stamp in stamps[answered_before:]) <= 2, 'frames were queued'
     assert 3 <= len({stamp for stamp in stamps if stamp < last}) < sent, 'none was left out'
+    process.send_signal(signal.SIGINT)
+    ended_cleanly(process, log)
+
+
+def test_the_first_result_comes_within_three_seconds_of_the_start(ros, start):
+    """The best of three starts counts: the others share the machine with other tests."""
+    model = ROOT / 'models' / 'street.onnx'
+    if not model.is_file():
+        pytest.skip('models/street.onnx is not there')
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    images = ros.client.create_publisher(Image, 'image', 1)
+    message = picture(0, (480, 640))
+    times: list[float] = []
+    while len(times) < 3 and (not times or min(times) > 3):
+        begun = time.monotonic()
+        process, log = start(model)
+        message.header.stamp.sec += 1
+
+        def answered() -> bool:
+            images.publish(message)
+            time.sleep(0.05)
+            return bool(masks) and masks[-1].header.stamp.sec == message.header.stamp.sec
+
+        wait_for(answered, 30, 'a first result')
+        times.append(time.monotonic() - begun)
+        libraries = Path(f'/proc/{process.pid}/maps').read_text()
+        assert 'onnxruntime' in libraries and 'libtorch' not in libraries
+        process.send_signal(signal.SIGINT)
+        ended_cleanly(process, log)
+    assert min(times) <= 3, times
+
+
+def resident(process: subprocess.Popen) -> int:
+    pages = int(Path(f'/proc/{process.pid}/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE')
+
+
+def test_memory_is_flat_over_a_thousand_frames(ros, start, tiny_model):
+    process, log = start(tiny_model)
+    depths = ros.hear(Image, '/hydranet/depth/image')
+    clouds = ros.hear(PointCloud2, '/hydranet/points')
+    images = ros.client.create_publisher(Image, 'image', 1)
+    infos = ros.client.create_publisher(CameraInfo, 'camera_info', 1)
+    wait_for(lambda: 'active:' in log.read_text(), 30)
+    for publisher in (images, infos):
+        wait_for(lambda p=publisher: p.get_subscription_count() == 1, 30)
+    message = picture(0, (240, 320))
+
+    def both_heard() -> bool:
+        infos.publish(camera(size=(240, 320)))
+        images.publish(message)
+        time.sleep(0.05)
+        return bool(depths and clouds)
+
+    wait_for(both_heard, 30, 'depth and cloud')
+    sizes = {}
+    for number in range(1, 1001):
+        message.header.stamp.sec = number
+        images.publish(message)
+        wait_for(lambda n=number: depths[-1].header.stamp.sec == n, 10, 'a frame answered')
+        del depths[:-1], clouds[:-1]
+        sizes[number] = resident(process)
+    assert sizes[1000] - sizes[200] < 4e6, sizes
     process.send_signal(signal.SIGINT)
     ended_cleanly(process, log)
