@@ -41,11 +41,7 @@ EXTRAS = {
     'train': [
         'torch>=2.6,<3',
         'onnx>=1.16,<2',
-        'onnxscript>=0.5,<1',
-        'onnxruntime>=1.18,<2',
         'mujoco>=3.2,<5',
-        'albumentations>=2,<3',
-        'scipy>=1.10,<2',
     ],
     'viewer': ['rerun-sdk>=0.22,<1'],
     'test': [

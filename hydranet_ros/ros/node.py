@@ -303,13 +303,20 @@ def _reason(err: Exception) -> str:
     return ' '.join(text.split())
 
 
+def _init(args: list[str] | None) -> None:
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as err:
+        raise ParameterError(f'The ROS arguments cannot be used: {err}') from err
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit status."""
     keep_large_blocks()
     said = apply_dds_profile()
-    rclpy.init(args=args)
     node = None
     try:
+        _init(args)
         node = HydranetNode()
         node.get_logger().info(said)
         executor = SingleThreadedExecutor()
