@@ -65,6 +65,7 @@ class Ros:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.client)
         self.nodes: list = []
+        self._clients: dict = {}
         self._running = True
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -87,7 +88,9 @@ class Ros:
 
     def call(self, kind, service: str, request, timeout: float = 10.0):
         """Call a service and return its answer."""
-        client = self.client.create_client(kind, service)
+        if service not in self._clients:
+            self._clients[service] = self.client.create_client(kind, service)
+        client = self._clients[service]
         assert client.wait_for_service(timeout), f'no service {service}'
         future = client.call_async(request)
         wait_for(future.done, timeout)

@@ -346,6 +346,7 @@ def test_three_tasks_publish_normals(ros, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_thousand_rounds_of_all_transitions(ros, tiny_model):
     rig = Rig(ros, model=str(tiny_model), autostart=False)
     for _ in range(1000):
