@@ -22,8 +22,9 @@ import numpy as np
 from hydranet_ros.engine import Engine, EngineOptions, Prediction
 from hydranet_ros.network.deployed import UPSAMPLINGS
 from hydranet_ros.network.export import export_checkpoint
-from hydranet_ros.training.datasets import Sample, load
+from hydranet_ros.training.datasets import load
 from hydranet_ros.training.metrics import ConfusionMatrix
+from hydranet_ros.training.sample import Sample
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.training.augmentation import AugmentationConfig, augment, photometric
-from hydranet_ros.training.datasets import Sample
+from hydranet_ros.training.sample import Sample
 
 FOCAL = 700.0
 
@@ -19,7 +19,9 @@ def sample(height: int = 60, width: int = 80, *, depth: bool = True) -> Sample:
     labels[: height // 3] = 255
     image = np.stack([labels, labels, 255 - labels], -1)
     metres = np.where(labels == 5, 30, np.where(labels == 0, 10, 0)).astype(np.float32)
-    return Sample('s', image, labels, metres if depth else None, 350.0 if depth else 0.0)
+    return Sample(
+        's', image, labels, metres if depth else None, focal_length=350.0 if depth else 0.0
+    )
 
 
 @pytest.mark.parametrize('seed', range(8))

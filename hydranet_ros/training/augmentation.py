@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.model_info import UNLABELLED
-from hydranet_ros.training.datasets import Sample
+from hydranet_ros.training.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.training.augmentation import View, augment
 from hydranet_ros.training.config import TrainConfig
-from hydranet_ros.training.datasets import Sample
+from hydranet_ros.training.sample import Sample
 
 _MEAN = torch.tensor(MEAN).view(1, 3, 1, 1)
 _STD = torch.tensor(STD).view(1, 3, 1, 1)

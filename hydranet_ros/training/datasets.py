@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,28 +17,11 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import DatasetError
 from hydranet_ros.model_info import UNLABELLED
 from hydranet_ros.preset import load_classes
+from hydranet_ros.training.sample import Sample
 
 # CamVid's eleven classes (sky, building, pole, road, pavement, tree, sign, fence, car,
 # pedestrian, bicyclist) to the six of KITTI; the rest is not learnt.
 CAMVID_TO_KITTI6 = (0, 1, UNLABELLED, 2, 3, 4, UNLABELLED, UNLABELLED, 5, UNLABELLED, UNLABELLED)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """
-    One annotated image.
-
-    :param image: (H, W, 3) uint8 RGB.
-    :param labels: (H, W) uint8 class ids, 255 unlabelled, or ``None``.
-    :param depth: (H, W) float32 metres along the optical axis, 0 unknown, or ``None``.
-    :param focal_length: pixels at this image's size, 0 where unknown (then ``depth`` is ``None``).
-    """
-
-    name: str
-    image: NDArray[np.uint8]
-    labels: NDArray[np.uint8] | None = None
-    depth: NDArray[np.float32] | None = None
-    focal_length: float = 0.0
 
 
 def load_camvid(root: Path, split: str = 'train') -> list[Sample]:
@@ -95,7 +77,8 @@ def _scene_sample(root: Path, frame: dict, scale: float) -> Sample:
         )
     _same_size(image, labels, root / name)
     _same_size(image, depth, root / name)
-    return Sample(name, image, labels, depth.astype(np.float32) / scale, float(frame['fx']))
+    return Sample(name, image, labels, depth.astype(np.float32) / scale,
+                  focal_length=float(frame['fx']))  # fmt: skip
 
 
 def load_coloured(root: Path) -> list[Sample]:

@@ -22,9 +22,10 @@ from hydranet_ros.errors import DatasetError
 from hydranet_ros.network.hydranet import HydraNet
 from hydranet_ros.training.batches import normalise
 from hydranet_ros.training.config import TrainConfig
-from hydranet_ros.training.datasets import Sample, load
+from hydranet_ros.training.datasets import load
 from hydranet_ros.training.losses import resize_to
 from hydranet_ros.training.metrics import ConfusionMatrix, DepthErrors
+from hydranet_ros.training.sample import Sample
 
 # Maps an image (H, W, 3) uint8 RGB to ``labels`` (H, W) and ``depth`` (H, W) metres as the
 # training camera would see them, each where the model has that task.

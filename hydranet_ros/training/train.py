@@ -23,10 +23,11 @@ from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
 from hydranet_ros.training.batches import BatchSource
 from hydranet_ros.training.config import DataSource, TrainConfig, load_config
-from hydranet_ros.training.datasets import Sample, load
+from hydranet_ros.training.datasets import load
 from hydranet_ros.training.evaluate import evaluate_network
 from hydranet_ros.training.losses import segmentation_loss, silog_loss
 from hydranet_ros.training.optimiser import build_optimisers
+from hydranet_ros.training.sample import Sample
 
 _LOG_FIELDS = (
     'step', 'seconds', 'learning_rate', 'loss', 'segmentation', 'depth', 'miou', 'abs_rel', 'rmse',
