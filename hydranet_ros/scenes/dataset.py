@@ -29,6 +29,7 @@ from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
 from hydranet_ros.scenes.street import LENGTH, Street, build_street
 
 KITTI_FOCAL, KITTI_WIDTH = 721.5377, 1242
+KITTI_HEIGHT = 1.65
 DEPTH_SCALE = 256
 VIEWS_PER_STREET = 8
 
@@ -110,16 +111,16 @@ def _render_street(
 
 def _plan(rng: np.random.Generator, street: Street, width: int) -> tuple[float, dict[str, float]]:
     """Return the focal length, and a pose on the road and clear of cars."""
-    reach = street.half_road - 1.2
+    reach = street.half_road - 1.5
     for _ in range(50):
         x = rng.uniform(-5, LENGTH - 95)
-        y = float(np.clip(street.lane + rng.normal(0, 1.2), -reach, reach))
+        y = float(np.clip(street.lane + rng.normal(0, 0.7), -reach, reach))
         if street.is_free(x, y):
             break
     pose = Pose(
-        x=x, y=y, z=rng.uniform(1.3, 2.0),
-        yaw=rng.normal(0, 0.09) if rng.random() < 0.8 else rng.uniform(-0.7, 0.7),
-        pitch=rng.normal(0, 0.03), roll=rng.normal(0, 0.012),
+        x=x, y=y, z=rng.normal(KITTI_HEIGHT, 0.03),
+        yaw=rng.normal(0, 0.07) if rng.random() < 0.85 else rng.uniform(-0.5, 0.5),
+        pitch=rng.normal(0, 0.025), roll=rng.normal(0, 0.012),
     )  # fmt: skip
     focal = KITTI_FOCAL * width / KITTI_WIDTH * float(np.exp(rng.uniform(-0.25, 0.45)))
     return round(focal, 4), {key: round(float(value), 6) for key, value in asdict(pose).items()}

@@ -45,7 +45,7 @@ class Street:
     def is_free(self, x: float, y: float, seconds: float = 0.0) -> bool:
         """Return whether a camera at (x, y) keeps clear of every car."""
         return not any(
-            abs(car.x + car.speed * seconds - x) < car.length / 2 + 1.5 and abs(car.y - y) < 1.6
+            abs(car.x + car.speed * seconds - x) < car.length / 2 + 3.5 and abs(car.y - y) < 2.1
             for car in (*self.parked, *self.traffic)
         )
 
@@ -88,8 +88,10 @@ def build_street(seed: int) -> Street:
 def _cars(street: Street, rng: np.random.Generator, parking: list[bool], lanes: list) -> None:
     for side, wanted in zip((-1, 1), parking):
         if wanted:
+            # Where streets are narrow, cars stand half on the sidewalk.
+            onto = rng.uniform(0.2, 1.0) if rng.random() < 0.3 else 0.0
             street.parked += park(
-                street.builder, rng, y=side * (street.half_road - 1.05), start=-BEHIND / 2,
+                street.builder, rng, y=side * (street.half_road - 1.05 + onto), start=-BEHIND / 2,
                 end=LENGTH - 15, keep_clear=street.side_road,
             )  # fmt: skip
     street.traffic += traffic(street.builder, rng, lanes)
@@ -103,7 +105,10 @@ def _cars(street: Street, rng: np.random.Generator, parking: list[bool], lanes: 
 def _ground(street: Street, rng: np.random.Generator, road: _Road) -> None:
     builder, half = street.builder, (LENGTH + BEHIND) / 2
     surface = textures.asphalt(
-        rng, lanes=road.lanes, marks=rng.random() < 0.8, kerb=road.margin / (2 * road.half)
+        rng,
+        lanes=road.lanes,
+        marks=rng.random() < (0.6 if road.lanes < 4 else 0.9),
+        kerb=road.margin / (2 * road.half),
     )
     material = builder.material(texture=surface, repeat=(2 * half / 12, 1))
     middle = half - BEHIND
@@ -129,7 +134,7 @@ def _ground(street: Street, rng: np.random.Generator, road: _Road) -> None:
 def _sides(street: Street, rng: np.random.Generator) -> None:
     builder = street.builder
     greens, houses = plants.PlantKit(builder, rng), HouseKit(builder, rng)
-    urban = rng.random()
+    urban = rng.random() ** 0.6
     for side in (-1, 1):
         edge = _sidewalk(street, rng, side)
         _roadside(street, rng, (greens, houses), side=side, edge=edge, urban=urban)
@@ -149,7 +154,8 @@ def _sidewalk(street: Street, rng: np.random.Generator, side: int) -> float:
     """Build kerb and sidewalk, maybe behind a strip of grass; return where it ends (y)."""
     builder = street.builder
     verge = rng.uniform(0.8, 2.5) if rng.random() < 0.25 else 0.0
-    width, height = rng.uniform(1.2, 4.5), rng.uniform(0.06, 0.16)
+    width = rng.uniform(1.2, 4.5)
+    height = rng.uniform(0.06, 0.16) if rng.random() < 0.75 else rng.uniform(0.01, 0.04)
     texture = builder.texture(textures.paving(rng))
     stone = builder.material(color=[rng.uniform(0.35, 0.85)] * 3)
     start = street.half_road + verge

@@ -109,8 +109,8 @@ def zebra(rng: np.random.Generator) -> Texture:
 
 
 def paving(rng: np.random.Generator) -> Texture:
-    """Return about 4 m x 4 m of sidewalk: slabs or plain concrete."""
-    grey = rng.uniform(95, 190)
+    """Return about 4 m x 4 m of sidewalk: slabs, plain concrete, or asphalt like the road's."""
+    grey = rng.uniform(95, 190) if rng.random() < 0.65 else rng.uniform(60, 120)
     warm = rng.uniform(0.85, 1.0)
     image = tinted(rng, (256, 256), (grey, grey * (1 + warm) / 2, grey * warm), 0.06)
     if rng.random() < 0.7:
