@@ -107,12 +107,14 @@ class Ros:
         self.context.try_shutdown()
 
 
-def wait_for(condition, timeout: float = 10.0, what: str = '') -> None:
-    """Wait on a steady clock until a condition holds."""
+def wait_for(condition, timeout: float = 10.0, what='') -> None:
+    """Wait on a steady clock until a condition holds; ``what`` (or what it returns) is said."""
     until = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > until:
-            pytest.fail(f'not within {timeout} s: {what or condition}')
+            pytest.fail(
+                f'not within {timeout} s: {(what() if callable(what) else what) or condition}'
+            )
         time.sleep(0.01)
 
 

@@ -25,27 +25,34 @@ def stream(ros, tmp_path: Path):
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(ros.domain)}
 
     def stream(source: Path, count: int, *arguments: str) -> dict[str, list]:
-        heard = {
-            'info': ros.hear(CameraInfo, '/camera/camera_info', 50),
-            'mask': ros.hear(Image, '/hydranet/segmentation/mask', 50),
-            'depth': ros.hear(Image, '/hydranet/depth/image', 50),
-            'points': ros.hear(PointCloud2, '/hydranet/points', 50),
+        topics = {
+            'info': (CameraInfo, '/camera/camera_info'),
+            'mask': (Image, '/hydranet/segmentation/mask'),
+            'depth': (Image, '/hydranet/depth/image'),
+            'points': (PointCloud2, '/hydranet/points'),
         }
+        heard = {name: ros.hear(kind, topic, 50) for name, (kind, topic) in topics.items()}
+        results = [topic for name, (_, topic) in topics.items() if name != 'info']
         hydranet = [sys.executable, '-m', 'hydranet_ros']
-        with (tmp_path / 'node.log').open('w') as log:
+        node_log = tmp_path / 'node.log'
+        with node_log.open('w') as log:
             node = subprocess.Popen(
                 [*hydranet, 'run', 'street', '--ros-args', '-r', 'image:=/camera/image'],
                 stdout=log, stderr=log, env=environment, cwd=ROOT,
             )  # fmt: skip
             try:
-                wait_for(lambda: 'active:' in (tmp_path / 'node.log').read_text(), 40)
+                wait_for(lambda: 'active:' in node_log.read_text(), 40)
+                # A node that has not found its listeners yet computes nothing for them.
+                wait_for(lambda: all(map(ros.client.count_publishers, results)), 40)
                 subprocess.run(
-                    [*hydranet, 'play', str(source), '--fps', '2', '--wait', '20', '--delay', '2',
+                    [*hydranet, 'play', str(source), '--fps', '2', '--wait', '20', '--delay', '4',
                      *arguments],
                     check=True, env=environment, cwd=ROOT, timeout=60 + count,
                 )  # fmt: skip
                 wait_for(lambda: all(len(v) == count for v in heard.values()), 30,
-                         f'{count} results of each kind')  # fmt: skip
+                         lambda: f'{count} results of each kind; got '
+                         f'{({name: len(v) for name, v in heard.items()})}; the node said:\n'
+                         f'{node_log.read_text()}')  # fmt: skip
             finally:
                 node.send_signal(signal.SIGINT)
                 node.wait(10)

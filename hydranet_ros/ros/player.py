@@ -171,11 +171,12 @@ class Player:
             self._publishers[topic] = self._node.create_publisher(kind, topic, profile)
         return self._publishers[topic]
 
-    def wait_for_subscriber(self) -> bool:
-        """Wait as long as the options say until one of the topics has its subscribers."""
+    def wait_for_subscriber(self, topics: Iterable[str]) -> bool:
+        """Wait as long as the options say until one of ``topics`` has its subscribers."""
         until = time.monotonic() + self._options.wait
+        watched = [self._publishers[topic] for topic in topics]
         while self._running() and time.monotonic() < until:
-            counts = [item.get_subscription_count() for item in self._publishers.values()]
+            counts = [item.get_subscription_count() for item in watched]
             if max(counts, default=0) >= self._options.subscribers:
                 return True
             time.sleep(0.02)
@@ -234,13 +235,18 @@ def play_source(
         raise MediaError(
             f'{source} does not exist; give a rosbag2, a folder, a picture or a video.'
         )
+    # Of pictures only the image counts: who hears the camera info alone may still be missing
+    # the node that shall see them.
+    topics: Iterable[str] = (options.topic,)
     if bag:
-        player.prepare(_bag_topics(source))
+        found = _bag_topics(source)
+        player.prepare(found)
+        topics = found
     else:
         info = f'{options.topic.rsplit("/", 1)[0]}/camera_info'
         player.prepare({options.topic: (Image, False),
                         **({info: (CameraInfo, False)} if options.camera else {})})  # fmt: skip
-    if options.wait and not player.wait_for_subscriber() and running():
+    if options.wait and not player.wait_for_subscriber(topics) and running():
         raise MediaError(f'Nobody subscribed within {options.wait:g} s.')
     time.sleep(options.delay)
     while True:
