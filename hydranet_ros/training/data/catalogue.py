@@ -1,0 +1,86 @@
+"""Every kind of data set by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from hydranet_ros.errors import DatasetError
+from hydranet_ros.training.data import plain
+from hydranet_ros.training.data.check import check_dataset
+from hydranet_ros.training.data.reader import Cached, Picked, Reader, Refocused
+from hydranet_ros.training.data.source import DataSource, resolve
+
+__all__ = ['KINDS', 'Kind', 'check_dataset', 'open_dataset']
+
+_COMMON = frozenset({'kind', 'root', 'focal_length', 'limit', 'cache'})
+_LABELS = frozenset({'classes', 'merge'})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One layout on disk.
+
+    :param opener: lists the files of a source whose root is a real path.
+    :param options: fields of :class:`DataSource` that mean something here, besides the common
+        ones; ``split`` among them where the set has parts.
+    :param classes: name of the class map that is used unless the user names another.
+    """
+
+    opener: Callable[[DataSource], Reader]
+    options: frozenset[str]
+    classes: str = ''
+    variants: tuple[str, ...] = ()
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        'camvid': Kind(plain.open_camvid, _LABELS | {'split'}, 'camvid_kitti6'),
+        'scenes': Kind(plain.open_scenes, _LABELS),
+        'coloured': Kind(plain.open_coloured, frozenset({'classes'}), 'kitti6'),
+        'folder': Kind(plain.open_folder, _LABELS | {'depth_scale'}),
+    }
+)
+
+
+def open_dataset(source: DataSource, roots: Mapping[str, Path] = MappingProxyType({})) -> Reader:
+    """
+    Open a data set: its files are listed, none is decoded.
+
+    :param roots: folders by the names in capitals that ``source.root`` may begin with.
+    :raises DatasetError: naming the folder or file that is missing, or the option that the kind
+        does not know.
+    :raises TrainingError: if ``roots`` lacks a name.
+    """
+    if source.kind not in KINDS:
+        raise DatasetError(
+            f'Data set kind {source.kind!r} is unknown; allowed: {", ".join(KINDS)}.'
+        )
+    kind = KINDS[source.kind]
+    _check_options(source, kind)
+    placed = resolve(source, roots)
+    samples = kind.opener(replace(placed, classes=source.classes or kind.classes))
+    if source.focal_length:
+        samples = Refocused(samples, source.focal_length)
+    if source.limit:
+        samples = Picked(samples, tuple(range(min(source.limit, len(samples)))))
+    return Cached(samples) if source.cache else samples
+
+
+def _check_options(source: DataSource, kind: Kind) -> None:
+    allowed = kind.options | _COMMON
+    for item in fields(DataSource):
+        value = getattr(source, item.name)
+        if item.name not in allowed and value != item.default:
+            raise DatasetError(
+                f'Data set kind {source.kind} has no {item.name} (got {value!r}); its options: '
+                f'{", ".join(sorted(allowed - {"kind", "root"}))}.'
+            )
+    if source.variant and source.variant not in kind.variants:
+        raise DatasetError(
+            f'Data set kind {source.kind} has no variant {source.variant!r}; allowed: '
+            f'{", ".join(kind.variants)}.'
+        )

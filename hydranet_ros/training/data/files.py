@@ -1,0 +1,184 @@
+"""Reading the files of data sets: every failure names the file."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import DatasetError
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+_PNG_HEAD, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
+_JPEG_HEAD, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+# A decoder pads a picture that was cut off, and the padding would be class 0.
+_TAIL = 4096
+# Start-of-frame markers of JPEG (ITU-T T.81, table B.1): C0..CF without DHT, JPG, DAC.
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """
+    Return an image, (H, W, 3) uint8 RGB.
+
+    :raises DatasetError: if the file is missing, cut off or no image.
+    """
+    return cv2.cvtColor(_decoded(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_ids(path: Path) -> NDArray:
+    """
+    Return an image of class ids, (H, W) uint8 or uint16, as stored.
+
+    :raises DatasetError: if the file is missing, no image, or has more than one channel.
+    """
+    ids = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if ids.ndim != 2 or ids.dtype not in (np.uint8, np.uint16):
+        raise DatasetError(
+            f'{path} is {ids.dtype} with shape {ids.shape}; expected class ids, one channel of 8 '
+            'or 16 bit (a PNG with a palette or in colours is none).'
+        )
+    return ids
+
+
+def read_uint16(path: Path) -> NDArray[np.uint16]:
+    """
+    Return a depth or disparity image, (H, W) uint16, as stored.
+
+    :raises DatasetError: if the file is missing, no image, or of another type.
+    """
+    depth = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if depth.dtype != np.uint16 or depth.ndim != 2:
+        raise DatasetError(
+            f'{path} is {depth.dtype} with shape {depth.shape}; expected one channel of uint16. '
+            'An 8-bit or coloured picture of depth holds no metres.'
+        )
+    return depth
+
+
+def read_normals(path: Path) -> NDArray[np.float32]:
+    """
+    Return surface normals, (H, W, 3) float32 unit vectors (x right, y down, z ahead), 0 unknown.
+
+    The picture is RGB of (x + 1) / 2, (z + 1) / 2, (1 - y) / 2, as the authors' own; mid-grey is
+    unknown.
+
+    :raises DatasetError: if the file is missing, no image, or not 8 bit with three channels.
+    """
+    raw = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
+        raise DatasetError(
+            f'{path} is {raw.dtype} with shape {raw.shape}; expected normals as RGB of 8 bit.'
+        )
+    blue, green, red = (raw[..., index].astype(np.float32) / 127.5 - 1 for index in range(3))
+    normals = np.stack([red, -blue, green], -1)
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.where(length > 0.5, normals / np.maximum(length, 1e-6), 0).astype(np.float32)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """
+    Return (height, width) of an image; of PNG and JPEG without decoding the pixels.
+
+    :raises DatasetError: if the file is missing, cut off or no image.
+    """
+    data = _bytes(path)
+    if data.startswith(_PNG_HEAD) and len(data) > 24:
+        width, height = struct.unpack('>II', data[16:24])
+        return height, width
+    found = _jpeg_size(data) if data.startswith(_JPEG_HEAD) else None
+    return found or read_image(path).shape[:2]
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    :raises DatasetError: if it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as err:
+        raise DatasetError(f'{path} is missing.') from err
+    except (OSError, ValueError) as err:
+        raise DatasetError(f'{path} is damaged: {err}') from err
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text file that are neither empty nor comments (``#``).
+
+    :raises DatasetError: if it is missing, no text, or holds no such line.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError as err:
+        raise DatasetError(f'{path} is missing.') from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise DatasetError(f'{path} cannot be read as text: {err}') from err
+    found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith('#')]
+    if not found:
+        raise DatasetError(f'{path} is an empty list.')
+    return found
+
+
+def listed(folder: Path, *patterns: str) -> list[Path]:
+    """Return the files of a folder that fit any pattern, sorted.
+
+    :raises DatasetError: if the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f'{folder} is missing; expected a folder with {" or ".join(patterns)}.')
+    found = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    if not found:
+        raise DatasetError(f'{folder} holds no {" or ".join(patterns)}.')
+    return found
+
+
+def same_size(size: tuple[int, int], annotation: NDArray | None, path: object) -> None:
+    """
+    Compare an annotation with its image.
+
+    :raises DatasetError: naming ``path`` and both sizes.
+    """
+    if annotation is not None and annotation.shape[:2] != tuple(size):
+        raise DatasetError(
+            f'{path}: the image is {tuple(size)}, its annotation {annotation.shape[:2]}; '
+            'both must be (height, width) alike.'
+        )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as err:
+        raise DatasetError(f'{path} is missing.') from err
+    except OSError as err:
+        raise DatasetError(f'{path} cannot be read: {err}') from err
+    for head, end in ((_PNG_HEAD, _PNG_END), (_JPEG_HEAD, _JPEG_END)):
+        if data.startswith(head) and end not in data[-_TAIL:]:
+            raise DatasetError(f'{path} is cut off ({len(data)} bytes); copy or write it again.')
+    return data
+
+
+def _decoded(path: Path, flag: int) -> NDArray:
+    data = _bytes(path)
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
+    if array is None:
+        raise DatasetError(f'{path} cannot be decoded as an image ({len(data)} bytes).')
+    return array
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Walk the segments of a JPEG up to its start of frame."""
+    at = 2
+    while at + 9 < len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker in _START_OF_FRAME:
+            height, width = struct.unpack('>HH', data[at + 5 : at + 9])
+            return height, width
+        at += 2 + struct.unpack('>H', data[at + 2 : at + 4])[0]
+    return None
