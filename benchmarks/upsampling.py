@@ -5,7 +5,7 @@ Exports one checkpoint both ways, runs both model files over the same annotated 
 prints the share of labels that differ, the median difference of depth, the mean IoU of each, and
 what a frame costs with each::
 
-    python benchmarks/upsampling.py street.ckpt camvid:CAMVID/val coloured:KITTI --limit 40
+    python benchmarks/upsampling.py street.ckpt camvid:CAMVID:val coloured:KITTI --limit 40
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import numpy as np
 from hydranet_ros.engine import Engine, EngineOptions, Prediction
 from hydranet_ros.network.deployed import UPSAMPLINGS
 from hydranet_ros.network.export import export_checkpoint
-from hydranet_ros.training.datasets import load
+from hydranet_ros.training.data.catalogue import open_dataset
+from hydranet_ros.training.data.source import parse_source
 from hydranet_ros.training.metrics import ConfusionMatrix
 from hydranet_ros.training.sample import Sample
 
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print one block of lines a data set."""
     parser = argparse.ArgumentParser(description='Bilinear against bicubic upsampling.')
     parser.add_argument('checkpoint', type=Path)
-    parser.add_argument('data', nargs='+', metavar='KIND:FOLDER')
+    parser.add_argument('data', nargs='+', metavar='KIND:FOLDER[:SPLIT]')
     parser.add_argument('--preset', default='street')
     parser.add_argument('--limit', type=int, default=40, help='pictures of each set')
     given = parser.parse_args(arguments)
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             engines[name] = Engine(path, EngineOptions(provider='cpu'))
         for item in given.data:
             print(item)
-            print(_compare(engines, _samples(item)[: given.limit]))
+            print(_compare(engines, open_dataset(parse_source(item))[: given.limit]))
 
 
 def _compare(engines: dict[str, Engine], samples: Sequence[Sample]) -> str:
@@ -104,12 +105,6 @@ def _compare(engines: dict[str, Engine], samples: Sequence[Sample]) -> str:
     for sample in samples:
         tally.add(sample, engines)
     return tally.report()
-
-
-def _samples(item: str) -> list[Sample]:
-    kind, _, folder = item.partition(':')
-    path = Path(folder)
-    return load(kind, path.parent, path.name) if kind == 'camvid' else load(kind, path)
 
 
 if __name__ == '__main__':
