@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.training.adverse.layout import Scene, scene_of
+from hydranet_ros.training.adverse.layout import Scene, StreetCamera, usual_camera
 from hydranet_ros.training.adverse.lens import glare, motion_blur
 from hydranet_ros.training.adverse.night import night
 from hydranet_ros.training.adverse.weather import fog, rain, snow
@@ -35,7 +35,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 def corrupt(
     image: NDArray[np.uint8], name: str, severity: int, rng: np.random.Generator,
-    depth: NDArray[np.float32] | None = None, *, horizon: float | None = None,
+    depth: NDArray[np.float32] | None = None, *, camera: StreetCamera | None = None,
 ) -> NDArray[np.uint8]:  # fmt: skip
     """
     Return the image under one corruption; the same random state gives the same image.
@@ -45,12 +45,12 @@ def corrupt(
     :param severity: 1 (slight) to 5 (hardly to be seen through).
     :param depth: (H, W) float32 metres, 0 unknown; ``None`` for a stand-in of a street, see
         :func:`~hydranet_ros.training.adverse.layout.street_depth`.
-    :param horizon: row of the horizon, in pixels from the top, may lie outside the image; the
-        middle where not given.
+    :param camera: where the street vanishes in this image; the middle where not given.
     :raises TrainingError: if the name or the severity is not one of those.
     """
     if name not in _BY_NAME:
         raise TrainingError(f'Corruption {name!r} is unknown; allowed: {", ".join(CORRUPTIONS)}.')
     if severity not in SEVERITIES:
         raise TrainingError(f'Severity {severity!r} of {name} is unknown; allowed: 1 to 5.')
-    return _BY_NAME[name](scene_of(image, depth, horizon), severity, rng)
+    camera = camera or usual_camera(*image.shape[:2])
+    return _BY_NAME[name](Scene(image, camera, depth), severity, rng)

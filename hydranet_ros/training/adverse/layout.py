@@ -8,7 +8,7 @@ stands in: flat ground, walls left and right, sky above them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from hydranet_ros.training.adverse.pixels import quarter_grid
 
 # Metres and ratios of the stand-in: a car's camera, the half width of a street between house
-# fronts, their height, where haze hides what is behind, and focal length / image height (CamVid
-# and KITTI have 1.1 to 1.9 at full height).
+# fronts, their height above the camera, where haze hides what is behind, and the focal length
+# relative to the image's height or 0.7 of its width (CamVid and KITTI have 0.85 to 1.3).
 CAMERA_HEIGHT = 1.5
 HALF_STREET = 10.0
 WALL_HEIGHT = 11.0
@@ -29,23 +29,47 @@ ROOM = 20.0
 
 
 @dataclass(frozen=True)
+class StreetCamera:
+    """
+    How a street lies in an image.
+
+    :param vanishing_x: pixels from the left, of the point where the street vanishes.
+    :param horizon: pixels from the top, of the same point; either may lie outside the image.
+    :param focal_length: pixels.
+    """
+
+    vanishing_x: float
+    horizon: float
+    focal_length: float
+
+
+def usual_camera(height: int, width: int) -> StreetCamera:
+    """Return the camera of an image of which nothing is known: level, and looking ahead."""
+    return StreetCamera(width / 2, height / 2, FOCAL_RATIO * max(height, 0.7 * width))
+
+
+@dataclass(frozen=True)
 class Scene:
     """
     What a corruption is given.
 
     :param image: (H, W, 3) uint8 RGB.
     :param known_depth: (H, W) float32 metres, 0 unknown, or ``None``.
-    :param horizon: row of the horizon in pixels from the top.
     """
 
     image: NDArray[np.uint8]
-    known_depth: NDArray[np.float32] | None
-    horizon: float
+    camera: StreetCamera
+    known_depth: NDArray[np.float32] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Return (H, W)."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def horizon(self) -> float:
+        """Return the row of the horizon in pixels from the top."""
+        return self.camera.horizon
 
     @property
     def unit(self) -> float:
@@ -56,8 +80,7 @@ class Scene:
     @cached_property
     def depth(self) -> NDArray[np.float32]:
         """Return (H, W) float32 metres, everywhere known."""
-        height, width = self.size
-        stand_in = street_depth(height, width, self.horizon)
+        stand_in = street_depth(self.size, self.camera)
         if self.known_depth is None:
             return push_sky_back(stand_in, self.image, self.horizon)
         return fill_depth(self.known_depth, stand_in, self.horizon)
@@ -66,42 +89,29 @@ class Scene:
     def ground(self) -> NDArray[np.float32]:
         """Return (H, 1) float32: 0 above the horizon, rising to 1 on the ground before us."""
         rows = np.arange(self.size[0], dtype=np.float32)[:, None]
-        ramp = np.clip((rows - self.horizon) / (0.2 * self.size[0]), 0, 1)
+        ramp = np.clip((rows - np.float32(self.horizon)) / (0.2 * self.size[0]), 0, 1)
         return ramp * ramp * (3 - 2 * ramp)
 
 
-def scene_of(
-    image: NDArray[np.uint8], depth: NDArray[np.float32] | None, horizon: float | None
-) -> Scene:
-    """Return the scene of an image, with the horizon at mid height unless it is given."""
-    return Scene(image, depth, image.shape[0] / 2 if horizon is None else horizon)
-
-
-def street_depth(height: int, width: int, horizon: float) -> NDArray[np.float32]:
+def street_depth(size: tuple[int, int], camera: StreetCamera) -> NDArray[np.float32]:
     """
-    Return the depth of an empty street canyon, (height, width) float32 metres.
+    Return the depth of an empty street canyon, of size (H, W), float32 metres.
 
     A stand-in for what is not annotated: a camera 1.5 m above flat ground in the middle of a
-    street 20 m wide between fronts 11 m high, sky at 250 m; edges smoothed.
+    street 20 m wide between fronts 12.5 m high, sky at 250 m; edges smoothed.
     """
-    return _street_depth(height, width, int(round(horizon)))
-
-
-@lru_cache(maxsize=256)
-def _street_depth(height: int, width: int, horizon: int) -> NDArray[np.float32]:
+    height, width = size
     rows, columns = quarter_grid(height, width)
-    rows, columns = rows - horizon, np.abs(columns - width / 2)
-    focal = FOCAL_RATIO * max(height, width * 0.7)
-    with np.errstate(divide='ignore'):
-        ground = np.where(rows > 0, focal * CAMERA_HEIGHT / rows, FARTHEST)
-        wall = focal * HALF_STREET / np.maximum(columns, 1)
+    rows = rows - np.float32(camera.horizon)
+    columns = np.abs(columns - np.float32(camera.vanishing_x))
+    focal = camera.focal_length
+    ground = np.where(rows > 0, focal * CAMERA_HEIGHT / np.maximum(rows, 1e-3), FARTHEST)
+    wall = focal * HALF_STREET / np.maximum(columns, 1)
     above = -rows * wall / focal  # metres above the camera at which a ray meets the wall
     wall = np.where(above > WALL_HEIGHT, FARTHEST, wall)
     depth = np.minimum(np.minimum(ground, wall), FARTHEST).astype(np.float32)
     depth = np.exp(cv2.GaussianBlur(np.log(depth), (0, 0), 4))
-    full = cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
-    full.flags.writeable = False  # kept for the next image of this size
-    return full
+    return cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def push_sky_back(
