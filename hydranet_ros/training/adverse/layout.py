@@ -18,12 +18,12 @@ from hydranet_ros.training.adverse.pixels import quarter_grid
 
 # Metres and ratios of the stand-in: a car's camera, the half width of a street between house
 # fronts, their height above the camera, where haze hides what is behind, and the focal length
-# relative to the image's height or 0.7 of its width (CamVid and KITTI have 0.85 to 1.3).
+# relative to the larger of height and 0.7 of the width (KITTI has 0.83, NYUD 1.08).
 CAMERA_HEIGHT = 1.5
 HALF_STREET = 10.0
 WALL_HEIGHT = 11.0
 FARTHEST = 250.0
-FOCAL_RATIO = 1.3
+FOCAL_RATIO = 1.0
 # A depth image in which nothing is farther is a room: what is unknown there is no sky.
 ROOM = 20.0
 

@@ -75,7 +75,7 @@ def _streaks(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[n
     for count, length, opacity, thickness in (
         (330, 9, 45, 1), (150, 18, 65, 1), (24, 38, 65, 2),
     ):  # fmt: skip
-        number = int(count * (0.35 + 0.25 * severity))
+        number = int(count * (0.3 + 0.35 * severity))
         reach = length * scene.unit * rng.uniform(0.7, 1.3, (number, 1))
         start = rng.random((number, 2)) * (width * 1.1, height * 1.1) - 0.05 * height
         end = start + reach * (slant, 1.0)
@@ -113,8 +113,9 @@ def snow(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.ui
     colour = 1 - 0.07 * severity
     out = scene.image.astype(np.float32) * np.float32(colour)
     out += cv2.merge([grey] * 3) * np.float32(1 - colour)
-    patches = smooth_field(scene.size, (9, 7), rng)
-    cover = (0.10 + 0.07 * severity) * (0.4 + 0.9 * patches) * scene.ground
+    # Seen at a low angle, patches on the ground are wide and flat.
+    patches = np.clip(smooth_field(scene.size, (30, 8), rng) * 2.2 - 0.6, 0, 1)
+    cover = (0.08 + 0.09 * severity) * (0.35 + 0.65 * patches) * scene.ground
     out = mix(out, (225.0, 229.0, 236.0), cover.astype(np.float32))
     out = _haze(out, scene, _SNOW_HAZE[severity - 1], rng, 0.95)
     return to_bytes(mix(out, (246.0, 248.0, 250.0), _flakes(scene, severity, rng)))
@@ -127,9 +128,9 @@ def _flakes(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np
     layer = np.zeros((height, width), np.uint8)
     # Count at severity 1, radius in pixels at 480x360, opacity, smear in radii.
     for count, radius, opacity, smear in (
-        (520, 0.5, 120, 1.5), (130, 0.9, 170, 1.5), (34, 1.6, 170, 1.2), (5, 3.4, 120, 1.0),
+        (520, 0.5, 120, 1.5), (140, 0.9, 170, 2.5), (40, 1.6, 180, 2.5), (5, 3.4, 120, 1.5),
     ):  # fmt: skip
-        number = int(count * (0.4 + 0.5 * severity))
+        number = int(count * (0.2 + 0.75 * severity))
         start = rng.random((number, 2)) * (width, height)
         sizes = radius * scene.unit * rng.uniform(0.7, 1.4, number)
         end = start + sizes[:, None] * smear * np.array((wind, 1.0))
