@@ -1,15 +1,28 @@
-"""Augmentation: annotations stay exact, and depth follows the focal length."""
+"""
+Augmentation: annotations stay exact, and depth follows the focal length.
+
+The known traps of other implementations each have a test here: a scale that means 1 + scale,
+labels that are interpolated, depth that is not divided, mirrored normals, padding in wrong units.
+"""
 
 from __future__ import annotations
+
+import dataclasses
 
 import cv2
 import numpy as np
 import pytest
 
-from hydranet_ros.training.augmentation import AugmentationConfig, augment, photometric
+from hydranet_ros.errors import TrainingError
+from hydranet_ros.network.hydranet import MEAN, STD
+from hydranet_ros.training.augmentation import AugmentationConfig, View, augment, photometric
 from hydranet_ros.training.sample import Sample
 
 FOCAL = 700.0
+
+
+# What leaves a sample as it is, where the crop is the sample's size.
+STILL = {'scale': (1.0, 1.0), 'aspect': 0, 'mirror': False, 'photometric': 0}
 
 
 def sample(height: int = 60, width: int = 80, *, depth: bool = True) -> Sample:
@@ -22,6 +35,24 @@ def sample(height: int = 60, width: int = 80, *, depth: bool = True) -> Sample:
     return Sample(
         's', image, labels, metres if depth else None, focal_length=350.0 if depth else 0.0
     )
+
+
+def faced(height: int = 60, width: int = 80) -> Sample:
+    """Return the sample with normals: left wall, right wall, nothing in the upper third."""
+    plain = sample(height, width)
+    normals = np.zeros((height, width, 3), np.float32)
+    normals[plain.labels == 0] = (0.8, 0.0, -0.6)
+    normals[plain.labels == 5] = (-0.28, 0.0, -0.96)
+    return dataclasses.replace(plain, normals=normals)
+
+
+def zooms(config: AugmentationConfig, draws: int = 300) -> np.ndarray:
+    """Return what depth was divided by, view by view."""
+    far = Sample(
+        's', np.zeros((60, 80, 3), np.uint8), None, np.full((60, 80), 32, np.float32)
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    return np.array([32 / augment(far, rng, config, FOCAL).depth.max() for _ in range(draws)])
 
 
 @pytest.mark.parametrize('seed', range(8))
@@ -82,3 +113,162 @@ def test_photometric_changes_light_but_keeps_the_type() -> None:
     assert all(out.dtype == np.uint8 and out.shape == image.shape for out in seen)
     means = [out.mean() for out in seen]
     assert max(means) - min(means) > 30
+
+
+def test_a_scale_from_half_to_twice_means_just_that() -> None:
+    """Not 1 + scale, as the RandomScale of albumentations would have it."""
+    drawn = {
+        law: zooms(AugmentationConfig((48, 64), (0.5, 2.0), law, photometric=0))
+        for law in ('log', 'uniform')
+    }
+    for values in drawn.values():
+        assert 0.5 <= values.min() < 0.53
+        assert 1.9 < values.max() <= 2.0
+    assert np.median(drawn['log']) == pytest.approx(1.0, abs=0.1)
+    assert np.median(drawn['uniform']) == pytest.approx(1.25, abs=0.1)
+
+
+def test_some_views_keep_their_scale_where_the_recipe_says_so() -> None:
+    config = AugmentationConfig((48, 64), (0.8, 2.0), 'uniform', 0.5, photometric=0)
+    kept = zooms(config) == 1
+    assert 0.4 < kept.mean() < 0.6
+
+
+def test_the_shorter_side_is_not_scaled_below_what_the_recipe_demands() -> None:
+    config = AugmentationConfig((48, 64), (0.5, 2.0), 'uniform', shorter_side=54, photometric=0)
+    values = zooms(config)
+    assert values.min() == pytest.approx(54 / 60)
+    assert values.max() > 1.9
+
+
+@pytest.mark.parametrize(('own', 'trained'), [(0.0, FOCAL), (350.0, 0.0), (0.0, 0.0)])
+def test_depth_of_an_unknown_camera_is_divided_by_the_zoom_alone(
+    own: float, trained: float
+) -> None:
+    config = AugmentationConfig((120, 160), (2.0, 2.0), aspect=0, photometric=0)
+    unknown = dataclasses.replace(sample(), focal_length=own)
+    view = augment(unknown, np.random.default_rng(0), config, trained)
+    assert view.depth.max() == pytest.approx(15)
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_normals_are_picked_and_a_mirror_turns_their_x(seed: int) -> None:
+    config = AugmentationConfig((48, 64), (0.7, 1.5), photometric=0)
+    view = augment(faced(), np.random.default_rng(seed), config, FOCAL)
+    turned = -1.0 if mirrored(view) else 1.0
+    for label, normal in ((0, (0.8, 0, -0.6)), (5, (-0.28, 0, -0.96)), (255, (0, 0, 0))):
+        expected = np.array(normal, np.float32) * (turned, 1, 1)
+        found = view.normals[view.labels == label]
+        assert np.array_equal(found, np.broadcast_to(expected, found.shape))
+    assert view.normals.dtype == np.float32
+
+
+def test_half_of_the_views_are_mirrored() -> None:
+    config = AugmentationConfig((60, 80), (1.0, 1.0), aspect=0, photometric=0)
+    rng = np.random.default_rng(0)
+    share = np.mean([mirrored(augment(sample(), rng, config, FOCAL)) for _ in range(200)])
+    assert 0.4 < share < 0.6
+
+
+def mirrored(view: View) -> bool:
+    """Return whether class 5, right of class 0 in the sample, is to its left."""
+    columns = [np.nonzero((view.labels == label).any(0))[0] for label in (0, 5)]
+    if not all(len(found) for found in columns):
+        pytest.fail('both classes must be seen: change the crop of the test')
+    return bool(columns[0].mean() > columns[1].mean())
+
+
+@pytest.mark.parametrize('flip', [False, True])
+def test_a_view_at_the_scale_of_the_image_is_the_image(flip: bool) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (60, 80, 3), np.uint8)
+    still = dataclasses.replace(faced(), image=noise)
+    config = AugmentationConfig((60, 80), **{**STILL, 'mirror': True})
+    views = [augment(still, np.random.default_rng(seed), config, 350.0) for seed in range(20)]
+    view = next(view for view in views if mirrored(view) == flip)
+    step = -1 if flip else 1
+    assert np.array_equal(view.image, noise[:, ::step])
+    assert np.array_equal(view.labels, still.labels[:, ::step])
+    assert np.array_equal(view.depth, still.depth[:, ::step])
+
+
+def test_padding_is_zero_to_the_network_whatever_weather_and_light() -> None:
+    """The image's mean in 0..255, as the network's own normalisation takes it."""
+    config = AugmentationConfig((120, 160), (0.5, 0.9), adverse=0.5)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        view = augment(faced(), rng, config, FOCAL)
+        border = np.concatenate([view.image[:30].reshape(-1, 3), view.image[-30:].reshape(-1, 3)])
+        seen = (border / 255 - MEAN) / STD
+        assert np.abs(seen).max() < 0.01
+        assert (view.labels[:30] == 255).all()
+        assert not view.depth[:30].any()
+        assert not view.normals[:30].any()
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_padding_begins_where_the_image_ends(seed: int) -> None:
+    bright = Sample('s', np.full((60, 80, 3), 255, np.uint8), np.zeros((60, 80), np.uint8))
+    config = AugmentationConfig((150, 200), (0.5, 2.0), photometric=0)
+    view = augment(bright, np.random.default_rng(seed), config, FOCAL)
+    is_padding = (view.image == config.pad_value).all(-1)
+    # A pixel at the rim may be picked either way.
+    rim = cv2.morphologyEx(np.uint8(view.labels == 0), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+    assert np.array_equal(is_padding[~rim], (view.labels == 255)[~rim])
+
+
+def test_about_the_demanded_share_of_views_is_adverse_and_the_rest_is_clear() -> None:
+    config = AugmentationConfig((60, 80), **STILL, adverse=0.3)
+    plain, rng = sample(), np.random.default_rng(0)
+    views = [augment(plain, rng, config, FOCAL) for _ in range(300)]
+    clear = np.mean([np.array_equal(view.image, plain.image) for view in views])
+    assert 0.62 < clear < 0.78
+    assert all(np.array_equal(view.labels, plain.labels) for view in views)
+
+
+def test_weather_knows_the_street_in_metres_not_as_the_training_camera_sees_it() -> None:
+    config = AugmentationConfig((60, 80), **STILL, adverse=0.5)
+
+    def images(depth: float, trained: float) -> list[np.ndarray]:
+        flat = dataclasses.replace(sample(), depth=np.full((60, 80), depth, np.float32))
+        return [
+            augment(flat, np.random.default_rng(seed), config, trained).image for seed in range(40)
+        ]
+
+    base = images(30, FOCAL)
+    assert all(np.array_equal(a, b) for a, b in zip(base, images(30, FOCAL / 10)))
+    changed = sum(not np.array_equal(a, b) for a, b in zip(base, images(300, FOCAL)))
+    assert changed >= 5, 'fog, rain and snow should differ with distance'
+
+
+def test_a_sample_stays_as_it_is() -> None:
+    config = AugmentationConfig((60, 80), (1.0, 1.0), aspect=0, adverse=0.5)
+    given = faced()
+    before = [array.copy() for array in (given.image, given.labels, given.depth, given.normals)]
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        view = augment(given, rng, config, FOCAL)
+        for array in (view.image, view.labels, view.depth, view.normals):
+            array[...] = 7
+    after = (given.image, given.labels, given.depth, given.normals)
+    assert all(np.array_equal(a, b) for a, b in zip(before, after))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'crop': (0, 64)}, r'crop is \(0, 64\); allowed: two positive'),
+        ({'scale': (2.0, 0.5)}, 'scale is .*smallest and largest'),
+        ({'scale': (0.0, 0.5)}, 'scale is'),
+        ({'scale_law': 'linear'}, "'linear'; allowed: log or uniform"),
+        ({'scale_probability': 1.5}, 'scale_probability'),
+        ({'shorter_side': -1}, 'shorter_side'),
+        ({'aspect': -0.1}, 'aspect'),
+        ({'adverse': 0.7}, 'adverse is 0.7; allowed: 0 to 0.5'),
+        ({'photometric': -1}, 'photometric'),
+        ({'pad_value': (0.485, 0.456, 0.406)}, 'pad_value .*0..255'),
+        ({'pad_value': (300, 0, 0)}, 'pad_value'),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(changes, message) -> None:
+    with pytest.raises(TrainingError, match=message):
+        AugmentationConfig(**changes)
