@@ -228,6 +228,45 @@ def train(
     print(run_training(config, output, roots=roots, resume=resume, init_from=init))
 
 
+@app.command('eval')
+def eval_command(
+    model: Annotated[str, typer.Argument(help='Exported .onnx, or a checkpoint.')],
+    sources: Annotated[
+        list[str], typer.Argument(metavar='DATA...', help='KIND:FOLDER[:SPLIT][?options]')
+    ],
+    crop: Annotated[str, typer.Option(help='none, garg, eigen, kb or nyu_eigen.')] = 'none',
+    max_depth: Annotated[
+        float, typer.Option(min=0, help="Metres; 0: the end of the model's range, 10 at least.")
+    ] = 0.0,
+    min_depth: Annotated[float, typer.Option(min=0, help='Metres.')] = 0.001,
+    adverse: Annotated[
+        int, typer.Option(min=0, max=5, help='Also under each corruption of this severity.')
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help='Of the corruptions.')] = 0,
+    limit: Annotated[int, typer.Option(min=0, help='Images of each set, spread; 0: all.')] = 0,
+    json_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option('--json', help='Write all figures, by class and by image.'),
+    ] = None,
+    sheet: Annotated[Optional[Path], typer.Option(help='Picture of best and worst.')] = None,  # noqa: UP045
+    preset: Annotated[str, typer.Option(help='Whose classes a checkpoint has.')] = '',
+    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
+    provider: Provider = 'auto',
+    data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
+) -> None:
+    """Measure a model: mIoU, depth, normals; clear, and in adverse weather."""
+    from hydranet_ros.training.evaluation.command import run_eval
+    from hydranet_ros.training.evaluation.run import EvalOptions
+
+    options = EvalOptions(crop, min_depth, max_depth, adverse, seed, limit)
+    opener = {'preset': preset, 'domain': domain, 'provider': provider}
+    stopped = run_eval(
+        model, sources, options, opener=opener, data=data, json_file=json_file, sheet=sheet
+    )
+    if stopped:
+        raise typer.Exit(130)
+
+
 @weights_app.command('list')
 def weights_list() -> None:
     """List the authors' checkpoints and what is here already."""

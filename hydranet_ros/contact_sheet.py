@@ -13,7 +13,7 @@ from hydranet_ros.colour import depth_palette
 from hydranet_ros.model_info import ClassInfo
 
 Picture = NDArray[np.uint8]
-_BACKGROUND = (24, 26, 30)
+BACKGROUND = (24, 26, 30)
 _TEXT = (230, 232, 236)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GAP = 10
@@ -77,7 +77,7 @@ def cloud_from_above(cloud: NDArray, size: tuple[int, int], reach: float = 40.0)
     for ring in range(10, int(reach) + 1, 10):
         cv2.ellipse(picture, (20, height // 2), (int(ring * scale),) * 2, 0, -60, 60,
                     (90, 95, 105), 1, cv2.LINE_AA)  # fmt: skip
-        _write(picture, f'{ring} m', (20 + int(ring * scale) - 34, height - 8), 0.4)
+        write_text(picture, f'{ring} m', (20 + int(ring * scale) - 34, height - 8), 0.4)
     cv2.circle(picture, (20, height // 2), 4, (255, 80, 60), -1, cv2.LINE_AA)
     return picture
 
@@ -87,7 +87,7 @@ def _splat(
 ) -> Picture:
     """Draw squares, far ones first."""
     height, width = size
-    picture = np.full((height, width, 3), _BACKGROUND, np.uint8)
+    picture = np.full((height, width, 3), BACKGROUND, np.uint8)
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
     u, v, order, colors, dot = (a[inside] for a in (u, v, order, colors, dot))
     last = np.argsort(-order, kind='stable')
@@ -114,45 +114,49 @@ def contact_sheet(
     :param panel: (height, width) of one picture.
     """
     names = ('image', 'segmentation', 'depth', 'cloud from behind', 'cloud from above')
-    rows = [_header(names, panel[1])]
+    rows = [header(names, panel[1])]
     for moment in moments:
         cells = [cv2.resize(item, panel[::-1], interpolation=cv2.INTER_AREA)
                  for item in (moment.image, moment.overlay, moment.depth)]  # fmt: skip
         cells += [cloud_from_behind(moment.cloud, panel), cloud_from_above(moment.cloud, panel)]
-        _write(cells[0], moment.title, (8, panel[0] - 10), 0.5)
-        rows.append(_joined(cells))
-    rows.append(_legend(classes, depth_range, rows[0].shape[1]))
-    return np.ascontiguousarray(_padded(np.vstack(rows)))
+        write_text(cells[0], moment.title, (8, panel[0] - 10), 0.5)
+        rows.append(joined(cells))
+    rows.append(legend(classes, depth_range, rows[0].shape[1]))
+    return np.ascontiguousarray(padded(np.vstack(rows)))
 
 
-def _header(names: Sequence[str], width: int) -> Picture:
+def header(names: Sequence[str], width: int) -> Picture:
+    """Return a row of titles over columns of ``width`` pixels."""
     cells = []
     for name in names:
-        cell = np.full((30, width, 3), _BACKGROUND, np.uint8)
-        _write(cell, name, (2, 20), 0.55)
+        cell = np.full((30, width, 3), BACKGROUND, np.uint8)
+        write_text(cell, name, (2, 20), 0.55)
         cells.append(cell)
-    return _joined(cells)[:-_GAP]
+    return joined(cells)[:-_GAP]
 
 
-def _joined(cells: Sequence[Picture]) -> Picture:
-    gap = np.full((cells[0].shape[0], _GAP, 3), _BACKGROUND, np.uint8)
+def joined(cells: Sequence[Picture]) -> Picture:
+    """Return pictures of one height as a row, with a gap between them and below."""
+    gap = np.full((cells[0].shape[0], _GAP, 3), BACKGROUND, np.uint8)
     parts = [part for cell in cells for part in (cell, gap)][:-1]
     row = np.hstack(parts)
-    return np.vstack([row, np.full((_GAP, row.shape[1], 3), _BACKGROUND, np.uint8)])
+    return np.vstack([row, np.full((_GAP, row.shape[1], 3), BACKGROUND, np.uint8)])
 
 
-def _padded(picture: Picture) -> Picture:
+def padded(picture: Picture) -> Picture:
+    """Return a picture with a margin."""
     return cv2.copyMakeBorder(
-        picture, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=_BACKGROUND
+        picture, _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=BACKGROUND
     )
 
 
-def _legend(classes: Sequence[ClassInfo], depth_range: tuple[float, float], width: int) -> Picture:
-    picture = np.full((_BAR, width, 3), _BACKGROUND, np.uint8)
+def legend(classes: Sequence[ClassInfo], depth_range: tuple[float, float], width: int) -> Picture:
+    """Return the colours of the first twelve classes and of depth, ``width`` pixels wide."""
+    picture = np.full((_BAR, width, 3), BACKGROUND, np.uint8)
     x = 2
     for item in classes[:12]:
         cv2.rectangle(picture, (x, 12), (x + 22, 34), item.color, -1)
-        _write(picture, item.name, (x + 30, 29), 0.55)
+        write_text(picture, item.name, (x + 30, 29), 0.55)
         x += 50 + cv2.getTextSize(item.name, _FONT, 0.55, 1)[0][0]
     near, far = depth_range
     start, length = width - 620, 480
@@ -160,13 +164,17 @@ def _legend(classes: Sequence[ClassInfo], depth_range: tuple[float, float], widt
     picture[12:34, start : start + length] = depth_palette()[shown]
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
         metres = near + part**2 * (far - near)
-        _write(picture, f'{metres:.0f} m', (start + int(part * (length - 40)) + 4, 29), 0.45)
+        write_text(picture, f'{metres:.0f} m', (start + int(part * (length - 40)) + 4, 29), 0.45)
     return picture
 
 
-def _write(picture: Picture, text: str, place: tuple[int, int], size: float) -> None:
-    for color, thick in (((0, 0, 0), 3), (_TEXT, 1)):
-        cv2.putText(picture, text, place, _FONT, size, color, thick, cv2.LINE_AA)
+def write_text(picture: Picture, text: str, place: tuple[int, int], size: float) -> None:
+    """Write into a picture, legible on any ground; ``place`` is (x, y) of the baseline."""
+    x, y = place
+    # A thicker stroke would make a shadow, but OpenCV 5 makes it wider than the text too.
+    for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)):
+        cv2.putText(picture, text, (x + dx, y + dy), _FONT, size, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(picture, text, place, _FONT, size, _TEXT, 1, cv2.LINE_AA)
 
 
 def video_frame(image: Picture, overlay: Picture, depth: Picture) -> Picture:

@@ -129,7 +129,7 @@ class DepthSums:
         self.log += other.log
         self.absolute_log += other.absolute_log
         self.squared_log += other.squared_log
-        self.within = self.within + other.within
+        self.within += other.within
 
     def summary(self) -> dict[str, float]:
         """Return :data:`DEPTH_METRICS`; empty where nothing was counted."""
@@ -239,9 +239,9 @@ class NormalErrors:
             raise ModelError('The predicted normals are not finite; such weights measure nothing.')
         self.pixels += angles.size
         self.degrees += float(angles.sum())
-        self.within = self.within + [int((angles < limit).sum()) for limit in NORMALS_LIMITS]
+        self.within += np.array([(angles < limit).sum() for limit in NORMALS_LIMITS], np.int64)
         places = np.floor(angles * _BINS_A_DEGREE).astype(np.int64)
-        self.bins = self.bins + np.bincount(places, minlength=self.bins.size)
+        self.bins += np.bincount(places, minlength=self.bins.size)
         return {'angle_mean': float(angles.mean())}
 
     def summary(self) -> dict[str, float]:

@@ -54,7 +54,13 @@ class LoadedModel:
 
 
 def open_model(
-    name: str, *, preset: str = '', domain: str = '', provider: str = 'auto', threads: int = 0
+    name: str,
+    *,
+    preset: str = '',
+    domain: str = '',
+    provider: str = 'auto',
+    threads: int = 0,
+    classes: tuple[ClassInfo, ...] = (),
 ) -> LoadedModel:
     """
     Open an exported ``.onnx``, or a checkpoint of any known layout.
@@ -62,8 +68,10 @@ def open_model(
     :param name: a path, or the name of a model file that the node would find.
     :param preset: whose classes, focal length and depth range a checkpoint has; without it, the
         paper's preset of as many classes. An exported model says so itself.
-    :param domain: for a checkpoint of several domains, whose slice of the classes.
+    :param domain: for a checkpoint of several domains, whose slice of the classes; without it,
+        the one with the classes of the data, else the preset's own.
     :param provider: of ONNX Runtime, for an exported model.
+    :param classes: those of the data to be measured on.
     :raises HydranetError: if the file cannot be used, saying why.
     """
     if name.lower().endswith('.onnx'):
@@ -72,7 +80,7 @@ def open_model(
                 f'{name} carries its own classes and ranges: leave --preset and --domain out.'
             )
         return _open_exported(find_model(name), provider, threads)
-    return _open_checkpoint(Path(name), preset, domain)
+    return _open_checkpoint(Path(name), preset, domain, classes)
 
 
 def _open_exported(path: Path, provider: str, threads: int) -> LoadedModel:
@@ -97,10 +105,14 @@ def _open_exported(path: Path, provider: str, threads: int) -> LoadedModel:
     )  # fmt: skip
 
 
-def _open_checkpoint(path: Path, preset: str, domain: str) -> LoadedModel:
+def _open_checkpoint(
+    path: Path, preset: str, domain: str, data_classes: tuple[ClassInfo, ...]
+) -> LoadedModel:
     checkpoint = load_checkpoint(path)
     name = preset or _preset_of(checkpoint, path)
-    export = Preset.load(name).model(domain).export
+    loaded = Preset.load(name)
+    domain = domain or _domain_of(loaded, data_classes)
+    export = loaded.model(domain).export
     _check_fits(checkpoint, export, name, path)
     network = checkpoint.network()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -138,6 +150,13 @@ def _preset_of(checkpoint: Checkpoint, path: Path) -> str:
             f'({sorted(_PRESET_BY_CLASSES)}). Say whose classes they are with --preset.'
         )
     return _PRESET_BY_CLASSES[classes]
+
+
+def _domain_of(preset: Preset, classes: tuple[ClassInfo, ...]) -> str:
+    for domain, choice in preset.models.items():
+        if choice.export.classes == classes:
+            return domain
+    return preset.domain
 
 
 def _check_fits(checkpoint: Checkpoint, export: ExportFacts, preset: str, path: Path) -> None:

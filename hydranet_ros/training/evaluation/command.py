@@ -1,0 +1,85 @@
+"""The command ``hydranet eval``: progress, tables, and the files that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hydranet_ros.errors import DatasetError
+from hydranet_ros.training.evaluation.report import write_report
+from hydranet_ros.training.evaluation.run import EvalOptions, Evaluation, evaluate
+from hydranet_ros.training.evaluation.sheet import write_sheet
+from hydranet_ros.training.evaluation.tables import notes, tables
+
+_WIDTH_OF_A_FILE = 160
+
+
+def run_eval(
+    model: str,
+    sources: Sequence[str],
+    options: EvalOptions,
+    *,
+    opener: Mapping[str, Any],
+    data: Sequence[str] = (),
+    json_file: Path | None = None,
+    sheet: Path | None = None,
+) -> bool:
+    """
+    Measure, print, write; return whether Ctrl-C ended it early.
+
+    :param data: ``NAME=FOLDER`` each: what the capital names of sources stand for.
+    :raises HydranetError: if the model or the data cannot be used, or a file not be written.
+    """
+    roots = _roots(data)
+    with _progress() as progress:
+        task = progress.add_task(model, total=None)
+
+        def told(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=what)
+
+        evaluation = evaluate(model, sources, options, opener=opener, roots=roots, progress=told)
+    _print(evaluation)
+    if json_file is not None:
+        write_report(json_file, evaluation)
+        print(f'All figures: {json_file}')
+    if sheet is not None and evaluation.results:
+        write_sheet(sheet, evaluation)
+        print(f'Best and worst images: {sheet}')
+    for result in evaluation.results:
+        result.model.close()
+    return evaluation.stopped
+
+
+def _roots(data: Sequence[str]) -> dict[str, Path]:
+    roots = {}
+    for item in data:
+        name, separator, folder = item.partition('=')
+        if not separator or not name.isupper():
+            raise DatasetError(f'Got --data {item!r}; expected NAME=FOLDER, NAME in capitals.')
+        roots[name] = Path(folder)
+    return roots
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+
+def _print(evaluation: Evaluation) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_OF_A_FILE)
+    for result in evaluation.results:
+        for table in tables(result):
+            console.print(table)
+        for line in notes(result):
+            console.print(line, markup=False, highlight=False)
+        console.print()
+    if evaluation.stopped:
+        console.print('Stopped by Ctrl-C: the figures are those of the images measured so far.')
