@@ -267,6 +267,46 @@ def eval_command(
         raise typer.Exit(130)
 
 
+@app.command()
+def distil(
+    teacher: Annotated[Path, typer.Argument(help='Checkpoint, model of ours, or any ONNX.')],
+    source: Annotated[str, typer.Argument(metavar='DATA', help='KIND:FOLDER[:SPLIT][?options].')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='Folder of the new data set.')],
+    task: Annotated[str, typer.Option(help='labels, depth or both.')] = 'both',
+    confidence: Annotated[float, typer.Option(help='Labels below it become 255.')] = 0.5,
+    flip: Annotated[bool, typer.Option(help='Look at the mirror image too.')] = False,
+    scales: Annotated[str, typer.Option(help='Look at these sizes, like 0.75,1,1.25.')] = '1',
+    depth_merge: Annotated[str, typer.Option(help='Of several looks: median or mean.')] = 'median',
+    classes: Annotated[str, typer.Option(help="Class map from the teacher's ids.")] = '',
+    merge: Annotated[list[str], typer.Option(help='Option of the class map.')] = [],  # noqa: B006
+    describe: Annotated[Optional[Path], typer.Option(help="YAML of others' ONNX.")] = None,  # noqa: UP045
+    preset: Annotated[str, typer.Option(help='Whose classes a checkpoint has.')] = 'street',
+    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
+    depth_scale: Annotated[float, typer.Option(help='Steps of a metre, 16 bits.')] = 256.0,
+    max_depth: Annotated[float, typer.Option(help='Metres; deeper is unknown. 0: all.')] = 0.0,
+    provider: Provider = 'auto',
+    data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
+) -> None:
+    """Let a teacher annotate what a data set lacks; started again, it goes on."""
+    from hydranet_ros.training import distil as work
+    from hydranet_ros.training.teachers import open_teacher
+
+    options = work.DistilOptions(
+        task=task, confidence=confidence, classes=classes, merge=tuple(merge),
+        looks=work.Looks(flip, work.parse_scales(scales), depth_merge),
+        depth_scale=depth_scale, max_depth=max_depth,
+    )  # fmt: skip
+    samples = work.open_data(source, _roots(data))
+    chosen = open_teacher(
+        teacher, preset=preset, domain=domain, description=describe, provider=provider
+    )
+    try:
+        print(work.distil(chosen, samples, output, options, data=source))
+    except KeyboardInterrupt:
+        print('hydranet: stopped; the same command goes on where it was.', file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
 @weights_app.command('list')
 def weights_list() -> None:
     """List the authors' checkpoints and what is here already."""
@@ -285,6 +325,11 @@ def weights_pull(
 
     for path in pull(name, base_url=base_url or BASE_URL):
         print(path)
+
+
+def _roots(items: list[str]) -> dict[str, Path]:
+    """Return the folders of NAME=FOLDER by their names."""
+    return {name: Path(folder) for name, _, folder in (item.partition('=') for item in items)}
 
 
 def _size(text: str) -> tuple[int, int]:
