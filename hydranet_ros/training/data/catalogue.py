@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.training.data import plain
+from hydranet_ros.training.data import cityscapes, kitti, nyud, nyud_mat, plain, sequences
 from hydranet_ros.training.data.check import check_dataset
 from hydranet_ros.training.data.reader import Cached, Picked, Reader, Refocused
 from hydranet_ros.training.data.source import DataSource, resolve
@@ -42,6 +42,31 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         'scenes': Kind(plain.open_scenes, _LABELS),
         'coloured': Kind(plain.open_coloured, frozenset({'classes'}), 'kitti6'),
         'folder': Kind(plain.open_folder, _LABELS | {'depth_scale'}),
+        'nyud': Kind(nyud.open_nyud, _LABELS | {'split'}, 'nyud40'),
+        'nyud_mat': Kind(
+            nyud_mat.open_nyud_mat, _LABELS | {'split', 'variant'}, variants=('raw', 'filled')
+        ),
+        'nyud_sync': Kind(nyud.open_nyud_sync, frozenset({'split'})),
+        'kitti_semantics': Kind(
+            kitti.open_kitti_semantics, _LABELS | {'split'}, 'cityscapes_kitti6'
+        ),
+        'kitti_depth': Kind(
+            kitti.open_kitti_depth,
+            frozenset({'split', 'images', 'variant'}),
+            variants=kitti.CAMERAS,
+        ),
+        'kitti_raw': Kind(
+            kitti.open_kitti_raw,
+            frozenset({'split', 'variant'}),
+            variants=(*kitti.CAMERAS, 'eigen'),
+        ),
+        'cityscapes': Kind(
+            cityscapes.open_cityscapes,
+            _LABELS | {'split', 'variant'},
+            variants=('labelIds', 'labelTrainIds'),
+        ),
+        'rgbd': Kind(sequences.open_rgbd, frozenset()),
+        'tum': Kind(sequences.open_tum, frozenset()),
     }
 )
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.errors import DatasetError
+from hydranet_ros.errors import DatasetError, MissingDependencyError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 _PNG_HEAD, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
@@ -123,6 +123,27 @@ def read_lines(path: Path) -> list[str]:
     if not found:
         raise DatasetError(f'{path} is an empty list.')
     return found
+
+
+def read_mat(path: Path, key: str) -> NDArray:
+    """
+    Return one array of a MATLAB file older than v7.3, flattened.
+
+    :raises DatasetError: if the file is missing or damaged, or lacks the array.
+    :raises MissingDependencyError: if scipy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as err:
+        raise MissingDependencyError(
+            f'Reading {path} needs scipy: pip install "hydranet_ros[train]"'
+        ) from err
+    if not path.is_file():
+        raise DatasetError(f'{path} is missing; expected a MATLAB file with the array {key}.')
+    try:
+        return np.asarray(loadmat(str(path))[key]).ravel()
+    except Exception as err:  # scipy raises half a dozen unrelated types for damaged files
+        raise DatasetError(f'{path} has no array {key} ({err!r}).') from err
 
 
 def listed(folder: Path, *patterns: str) -> list[Path]:

@@ -131,7 +131,12 @@ class Cached(_Wrapper):
 
 @dataclass(frozen=True)
 class Frame:
-    """The files of one sample, and what is known of its camera (``focal_length`` in pixels)."""
+    """
+    The files of one sample.
+
+    :param focal_length: pixels, 0 where unknown or read from ``calibration``.
+    :param calibration: file that a subclass of :class:`FrameReader` reads the camera from.
+    """
 
     name: str
     image: Path
@@ -139,6 +144,7 @@ class Frame:
     depth: Path | None = None
     normals: Path | None = None
     focal_length: float = 0.0
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -212,5 +218,5 @@ class FrameReader(Reader):
         return depth
 
     def read_focal_length(self, frame: Frame) -> float:
-        """Return pixels, for cameras whose calibration is a file of each frame."""
-        return frame.focal_length
+        """Return pixels, for frames whose camera is in a file; 0 where it is unknown."""
+        return 0.0
