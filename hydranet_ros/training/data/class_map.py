@@ -101,14 +101,11 @@ def build_map(name: str, table: str, ids: Mapping[int, str], names: Mapping[str,
 
     :param table: name of the class table to map to.
     :param ids: name of each stored id; several ids may share a name.
-    :param names: class of the table for each such name; the others are unlabelled.
-    :raises DatasetError: if an id is out of range or a class is not in the table.
+    :param names: class of the table for each such name; names without one are unlabelled.
+    :raises DatasetError: if an id is out of range.
     """
     classes = load_classes(table)
     targets = {item.name: item.id for item in classes}
-    wrong = sorted(set(names.values()) - set(targets))
-    if wrong:
-        raise DatasetError(f'{name}: {wrong} are no classes of {table}; allowed: {list(targets)}.')
     lookup = np.full(1 << 16, _UNKNOWN, np.int16)
     for number, source in ids.items():
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 16:
@@ -127,11 +124,16 @@ def _parse(raw: Any, path: Path, merge: Sequence[str]) -> ClassMap:
             f'{path}: unknown keys {unknown}, missing keys {missing}; '
             f'allowed: {sorted(_KEYS)}, required: {sorted(_REQUIRED)}.'
         )
-    ids = _mapping(raw['ids'], f'{path}: ids')
-    known = {str(value) for value in ids.values()}
-    names = _names(raw.get('map'), known, f'{path}: map')
+    ids = {key: str(value) for key, value in _mapping(raw['ids'], f'{path}: ids').items()}
+    table = str(raw['classes'])
+    try:
+        targets = {item.name for item in load_classes(table)}
+    except PresetError as err:
+        raise DatasetError(f'{path}: classes: {err}') from err
+    known = set(ids.values())
+    names = _names(raw.get('map'), known, targets, f'{path}: map')
     options = {
-        key: _names(value, known, f'{path}: options.{key}')
+        key: _names(value, known, targets, f'{path}: options.{key}')
         for key, value in _mapping(raw.get('options') or {}, f'{path}: options').items()
     }
     for option in merge:
@@ -140,19 +142,18 @@ def _parse(raw: Any, path: Path, merge: Sequence[str]) -> ClassMap:
                 f'{path}: there is no option {option!r} to merge; allowed: {sorted(options)}.'
             )
         names = {**names, **options[option]}
-    try:
-        return build_map(
-            path.stem, str(raw['classes']), {k: str(v) for k, v in ids.items()}, names
-        )
-    except (DatasetError, PresetError) as err:
-        raise DatasetError(f'{path}: {err}') from err
+    return build_map(str(path), table, ids, names)
 
 
-def _names(raw: Any, known: set[str], where: str) -> dict[str, str]:
+def _names(raw: Any, known: set[str], targets: set[str], where: str) -> dict[str, str]:
     names = {str(key): str(value) for key, value in _mapping(raw, where).items()}
-    strange = sorted(set(names) - known)
-    if strange:
-        raise DatasetError(f'{where}: {strange} are no names of ids; allowed: {sorted(known)}.')
+    for texts, allowed, what in (
+        (set(names), known, 'names of ids'),
+        (set(names.values()), targets, 'classes'),
+    ):
+        strange = sorted(texts - allowed)
+        if strange:
+            raise DatasetError(f'{where}: {strange} are no {what}; allowed: {sorted(allowed)}.')
     return names
 
 
