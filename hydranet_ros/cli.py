@@ -261,8 +261,9 @@ def eval_command(
     options = EvalOptions(crop, min_depth, max_depth, adverse, seed, limit)
     opener = {'preset': preset, 'domain': domain, 'provider': provider}
     stopped = run_eval(
-        model, sources, options, opener=opener, data=data, json_file=json_file, sheet=sheet
-    )
+        model, sources, options, opener=opener, roots=_roots(data), json_file=json_file,
+        sheet=sheet,
+    )  # fmt: skip
     if stopped:
         raise typer.Exit(130)
 
@@ -329,7 +330,13 @@ def weights_pull(
 
 def _roots(items: list[str]) -> dict[str, Path]:
     """Return the folders of NAME=FOLDER by their names."""
-    return {name: Path(folder) for name, _, folder in (item.partition('=') for item in items)}
+    roots = {}
+    for item in items:
+        name, _, folder = item.partition('=')
+        if not name.isupper() or not folder:
+            raise typer.BadParameter(f'{item!r} is no NAME=FOLDER with NAME in capitals')
+        roots[name] = Path(folder)
+    return roots
 
 
 def _size(text: str) -> tuple[int, int]:

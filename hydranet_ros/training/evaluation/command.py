@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hydranet_ros.errors import DatasetError
 from hydranet_ros.training.evaluation.report import write_report
 from hydranet_ros.training.evaluation.run import EvalOptions, Evaluation, evaluate
 from hydranet_ros.training.evaluation.sheet import write_sheet
@@ -24,17 +23,16 @@ def run_eval(
     options: EvalOptions,
     *,
     opener: Mapping[str, Any],
-    data: Sequence[str] = (),
+    roots: Mapping[str, Path] | None = None,
     json_file: Path | None = None,
     sheet: Path | None = None,
 ) -> bool:
     """
     Measure, print, write; return whether Ctrl-C ended it early.
 
-    :param data: ``NAME=FOLDER`` each: what the capital names of sources stand for.
+    :param roots: what the capital names of sources stand for.
     :raises HydranetError: if the model or the data cannot be used, or a file not be written.
     """
-    roots = _roots(data)
     with _progress() as progress:
         task = progress.add_task(model, total=None)
 
@@ -54,20 +52,11 @@ def run_eval(
     return evaluation.stopped
 
 
-def _roots(data: Sequence[str]) -> dict[str, Path]:
-    roots = {}
-    for item in data:
-        name, separator, folder = item.partition('=')
-        if not separator or not name.isupper():
-            raise DatasetError(f'Got --data {item!r}; expected NAME=FOLDER, NAME in capitals.')
-        roots[name] = Path(folder)
-    return roots
-
-
 def _progress() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+        TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
 
 

@@ -127,8 +127,7 @@ def _block(result: SetResult, options: EvalOptions, count: int) -> Iterator[Pict
         width = row.shape[1]
         yield row
     if width:
-        far = result.protocol.farthest
-        yield legend(result.model.classes, (0.0, far), max(width, 4 * _WIDTH))
+        yield legend(result.model.classes, _shown_depth(result), max(width, 4 * _WIDTH))
 
 
 def _titles(source: str, columns: Sequence[str]) -> Picture:
@@ -176,7 +175,7 @@ def _labels(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Pict
 
 
 def _depth(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Picture]:
-    limits = (0.0, result.protocol.farthest)
+    limits = _shown_depth(result)
     metres = np.abs(metric_depth(found, sample, result.model.focal_length)).astype(np.float32)
     pictures = {'predicted depth': colour_depth(metres, limits)}
     if sample.depth is None:
@@ -189,6 +188,11 @@ def _depth(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Pictu
         'true depth': colour_depth(truth, limits), **pictures,
         f'relative error, 0 to {RELATIVE_LIMIT:.0%}': _heat(error / RELATIVE_LIMIT),
     }  # fmt: skip
+
+
+def _shown_depth(result: SetResult) -> tuple[float, float]:
+    """Return the metres that colours stand for; all depth may count, but not be shown."""
+    return 0.0, min(result.protocol.farthest, max(10.0, result.model.depth_range[1]))
 
 
 def _normals(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Picture]:
