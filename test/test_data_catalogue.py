@@ -303,3 +303,9 @@ def test_a_map_of_one_s_own_is_given_by_its_path(tmp_path: Path) -> None:
     path.write_text('- 1')
     with pytest.raises(DatasetError, match=r'mine\.yaml: got \[1\], expected a mapping'):
         load_class_map(str(path))
+
+
+def test_every_kind_and_map_has_its_place_in_the_documentation() -> None:
+    text = (Path(__file__).resolve().parent.parent / 'docs/data.md').read_text(encoding='utf-8')
+    assert [kind for kind in KINDS if f'### `{kind}`\n' not in text] == []
+    assert [name for name in class_map_names() if f'`{name}`' not in text] == []

@@ -158,6 +158,14 @@ def test_what_the_raw_tree_lacks_is_named(raw: Path) -> None:
     bin_file.write_bytes(bin_file.read_bytes()[:-3])
     with pytest.raises(DatasetError, match=r'0000000005\.bin has 77 bytes; expected 16'):
         check_dataset(opened('kitti_raw', raw), 0)
+    bin_file.write_bytes(b'')
+    with pytest.raises(DatasetError, match=r'0000000005\.bin has 0 bytes'):
+        check_dataset(opened('kitti_raw', raw), 0)
+    samples = opened('kitti_raw', raw)
+    bin_file.rename(raw / 'away.bin')
+    with pytest.raises(DatasetError, match=r'0000000005\.bin cannot be read'):
+        check_dataset(samples, 0)
+    (raw / 'away.bin').rename(bin_file)
     cameras = raw / DAY / 'calib_cam_to_cam.txt'
     cameras.rename(raw / 'away')
     with pytest.raises(DatasetError, match=r'calib_cam_to_cam\.txt is missing'):

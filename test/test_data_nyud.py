@@ -270,6 +270,32 @@ def test_the_table_may_be_a_csv(mat: Path) -> None:
         opened('nyud_mat', mat)
 
 
+def test_the_table_may_be_a_class_map_of_one_s_own(mat: Path) -> None:
+    (mat / 'classMapping40.mat').rename(mat / 'away.mat')
+    text = 'description: x\nclasses: nyud40\nids: {0: none, 1: book, 2: wall, 3: x, 4: x, 5: x}\n'
+    (mat / 'nyud894_nyud40.yaml').write_text(
+        text + 'map: {wall: wall}\noptions: {b: {book: books}}\n'
+    )
+    assert opened('nyud_mat', mat)[0].labels[0, :4].tolist() == [255, 255, 0, 255]  # type: ignore[index]
+    merged = opened('nyud_mat', mat, merge=('b',))[0]
+    assert merged.labels is not None
+    assert merged.labels[0, :4].tolist() == [255, 22, 0, 255]
+    with pytest.raises(DatasetError, match=r"away\.mat has no options to merge \(got \['b'\]\)"):
+        opened('nyud_mat', mat, merge=('b',), classes=str(mat / 'away.mat'))
+
+
+def test_normals_that_are_no_colours_are_refused(lists: Path) -> None:
+    cv2.imwrite(str(lists / 'normals/000001.png'), np.zeros((4, 5), np.uint8))
+    with pytest.raises(DatasetError, match=r'normals/000001\.png is uint8 .*normals as RGB'):
+        check_dataset(opened('nyud', lists), 40)
+
+
+def test_normals_of_another_size_are_refused(lists: Path) -> None:
+    cv2.imwrite(str(lists / 'normals/000001.png'), np.zeros((4, 6, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r'normals/000001\.png.*\(4, 5\).*\(4, 6\)'):
+        check_dataset(opened('nyud', lists), 40)
+
+
 def test_a_table_without_map_class_is_refused(mat: Path) -> None:
     savemat(mat / 'classMapping40.mat', {'other': np.array([1])})
     with pytest.raises(DatasetError, match=r'classMapping40\.mat has no array mapClass'):

@@ -120,6 +120,18 @@ def test_the_manifest_of_a_folder_says_scale_camera_and_classes(folder: Path) ->
     assert merged.focal_length == 99
 
 
+@pytest.mark.parametrize('text', ['[]', '{"depth_scale": "x"}', '{"images": [1]}', '{'])
+def test_a_damaged_manifest_of_a_folder_is_named(folder: Path, text: str) -> None:
+    (folder / 'manifest.json').write_text(text)
+    with pytest.raises(DatasetError, match=r'manifest\.json is damaged'):
+        opened('folder', folder, depth_scale=1000)
+
+
+def test_merging_without_a_map_is_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match='merge needs a class map; give classes=NAME'):
+        opened('folder', folder, depth_scale=1000, merge=('wall',))
+
+
 def test_depth_without_a_scale_is_refused(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r'depth has no scale: give depth_scale=N'):
         opened('folder', folder)
