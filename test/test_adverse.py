@@ -153,9 +153,12 @@ def test_a_smear_keeps_the_light_and_is_as_long_and_tilted_as_asked(length, angl
     kernel = line_kernel(length, angle).astype(float)
     assert kernel.sum() == pytest.approx(1)
     assert kernel.min() >= 0
-    half = (kernel.shape[0] - 1) / 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    assert kernel.shape[0] % 2 == kernel.shape[1] % 2 == 1
+    y, x = np.mgrid[: kernel.shape[0], : kernel.shape[1]] - (
+        (np.array(kernel.shape) - 1) / 2
+    ).reshape(2, 1, 1)
     assert (kernel * x).sum() == pytest.approx(0, abs=0.02)
+    assert (kernel * y).sum() == pytest.approx(0, abs=0.02)
     along = x * np.cos(angle) - y * np.sin(angle)  # image rows grow downwards
     across = x * np.sin(angle) + y * np.cos(angle)
     # A line's variance is its length squared / 12; sharing among pixels adds less than 1/3.

@@ -15,7 +15,13 @@ import pytest
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.hydranet import MEAN, STD
-from hydranet_ros.training.augmentation import AugmentationConfig, View, augment, photometric
+from hydranet_ros.training.augmentation import (
+    AugmentationConfig,
+    View,
+    _place,
+    augment,
+    photometric,
+)
 from hydranet_ros.training.sample import Sample
 
 FOCAL = 700.0
@@ -272,3 +278,18 @@ def test_a_sample_stays_as_it_is() -> None:
 def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(changes, message) -> None:
     with pytest.raises(TrainingError, match=message):
         AugmentationConfig(**changes)
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_weather_is_told_where_the_street_vanishes_in_the_view(seed: int) -> None:
+    """The middle of the image, found again in the view by the one bright dot there."""
+    image = np.zeros((121, 161, 3), np.uint8)
+    image[60, 80] = 255
+    config = AugmentationConfig((121, 161), (0.8, 1.2), adverse=0)
+    place = _place((121, 161), config, np.random.default_rng(seed))
+    seen = place.warp(image, (0, 0, 0))[..., 0].astype(float)
+    y, x = (float((axis * seen).sum() / seen.sum()) for axis in np.mgrid[:121, :161])
+    camera = place.camera(Sample('s', image, focal_length=500.0))
+    assert camera.vanishing_x == pytest.approx(x, abs=0.8)
+    assert camera.horizon == pytest.approx(y, abs=0.8)
+    assert camera.focal_length == pytest.approx(500 * place.zoom)

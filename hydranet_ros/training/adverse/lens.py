@@ -25,7 +25,7 @@ def motion_blur(scene: Scene, severity: int, rng: np.random.Generator) -> NDArra
 
 def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
     """
-    Return the kernel of a smear, odd and square, float32 with sum 1.
+    Return the kernel of a smear, its sides odd, float32 with sum 1.
 
     :param length: pixels, 1 for none.
     :param angle: radians, counter-clockwise from the horizontal.
@@ -40,6 +40,8 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
         for below in (0, 1):
             share = np.abs(1 - right - (x - left)) * np.abs(1 - below - (y - top))
             np.add.at(kernel, (top + below, left + right), share)
+    # OpenCV takes a slow path for large kernels: leave the empty rows away.
+    kernel = kernel[kernel.sum(1) > 1e-4]
     return kernel / kernel.sum()
 
 
