@@ -12,6 +12,8 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.hydranet import MEAN, STD
@@ -293,3 +295,26 @@ def test_weather_is_told_where_the_street_vanishes_in_the_view(seed: int) -> Non
     assert camera.vanishing_x == pytest.approx(x, abs=0.8)
     assert camera.horizon == pytest.approx(y, abs=0.8)
     assert camera.focal_length == pytest.approx(500 * place.zoom)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    crop=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    scale=st.tuples(st.floats(0.05, 4), st.floats(0.05, 4)).map(lambda pair: tuple(sorted(pair))),
+    shorter_side=st.integers(0, 80),
+    seed=st.integers(0, 2**32),
+)
+def test_any_size_crop_and_scale_gives_a_view_with_values_of_the_sample_only(
+    size, crop, scale, shorter_side, seed
+) -> None:
+    config = AugmentationConfig(crop, scale, shorter_side=shorter_side, adverse=0.5)
+    given_sample = faced(*size)
+    view = augment(given_sample, np.random.default_rng(seed), config, FOCAL)
+    assert view.image.shape == view.normals.shape == (*crop, 3)
+    assert view.labels.shape == view.depth.shape == crop
+    assert set(np.unique(view.labels)) <= {0, 5, 255}
+    lengths = np.linalg.norm(view.normals, axis=-1)
+    assert ((lengths == 0) | (np.abs(lengths - 1) < 1e-5)).all()
+    assert np.array_equal(view.depth > 0, view.labels != 255)
+    assert np.array_equal(lengths > 0, view.labels != 255)
