@@ -23,7 +23,13 @@ class SceneBuilder:
     A scene in the making; lengths in metres, x along the street, y to the left, z up.
 
     Each geom carries the class its pixels are labelled with.
+
+    :ivar background: class of pixels that show nothing.
+    :ivar sun_follows: whether the sun's map of shadows goes with the camera.
     """
+
+    background = SKY
+    sun_follows = True
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

@@ -1,9 +1,9 @@
 """
-A data set of streets on disk.
+A data set of streets or rooms on disk.
 
 ``NAME.jpg``, ``NAME.labels.png`` (class ids, 255 unlabelled), ``NAME.depth.png`` (uint16, metres
 times ``depth_scale``, 0 unknown) and ``manifest.json`` with every frame's pose and focal
-length (fx = fy, pixels).
+length (fx = fy, pixels), and the class table's name.
 The same seed gives the same bytes; a run that was stopped goes on where it was.
 """
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hydranet_ros import __version__
+from hydranet_ros.errors import SceneError
 from hydranet_ros.scenes.appearance import Appearance, varied_look
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
 from hydranet_ros.scenes.street import LENGTH, Street, build_street
@@ -32,6 +33,9 @@ KITTI_FOCAL, KITTI_WIDTH = 721.5377, 1242
 KITTI_HEIGHT = 1.65
 DEPTH_SCALE = 256
 VIEWS_PER_STREET = 8
+VIEWS_PER_ROOM = 4
+# Kinds of scenes and the class table (config/classes/) of their labels.
+CLASS_TABLES = {'streets': 'kitti6', 'rooms': 'nyud40'}
 
 
 @dataclass(frozen=True)
@@ -44,26 +48,31 @@ class FrameRecord:
 
 
 def render_dataset(
-    out: Path, *, count: int, seed: int = 1, size: tuple[int, int] = (288, 480), workers: int = 1
-) -> Path:
+    out: Path, *, count: int, seed: int = 1, size: tuple[int, int] = (288, 480), workers: int = 1,
+    kind: str = 'streets',
+) -> Path:  # fmt: skip
     """
     Render ``count`` frames into ``out`` and return the manifest's path.
 
     :param size: (height, width) in pixels.
-    :raises SceneError: if MuJoCo cannot render here.
+    :param kind: ``streets`` or ``rooms``.
+    :raises SceneError: if MuJoCo cannot render here, or the kind is unknown.
     """
+    if kind not in CLASS_TABLES:
+        raise SceneError(f'Scenes of kind {kind!r} are unknown; allowed: streets, rooms.')
     out.mkdir(parents=True, exist_ok=True)
-    streets = [(out, seed, index, size, min(VIEWS_PER_STREET, count - index * VIEWS_PER_STREET))
-               for index in range(-(-count // VIEWS_PER_STREET))]  # fmt: skip
+    views = VIEWS_PER_STREET if kind == 'streets' else VIEWS_PER_ROOM
+    jobs = [(kind, out, seed, index, size, min(views, count - index * views))
+            for index in range(-(-count // views))]  # fmt: skip
     records: list[FrameRecord] = []
     with Progress() as progress:
-        task = progress.add_task('streets', total=len(streets))
-        for found in _each(streets, workers):
+        task = progress.add_task(kind, total=len(jobs))
+        for found in _each(jobs, workers):
             records += found
             progress.advance(task)
     manifest = {
         'version': __version__, 'versions': _versions(), 'seed': seed, 'size': list(size),
-        'depth_scale': DEPTH_SCALE,
+        'kind': kind, 'classes': CLASS_TABLES[kind], 'depth_scale': DEPTH_SCALE,
         'principal_point': [(size[1] - 1) / 2, (size[0] - 1) / 2],
         'frames': [asdict(record) for record in records],
     }  # fmt: skip
@@ -76,15 +85,25 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ('mujoco', 'numpy')}
 
 
-_Job = tuple[Path, int, int, tuple[int, int], int]
+_Job = tuple[str, Path, int, int, tuple[int, int], int]
 
 
-def _each(streets: list[_Job], workers: int) -> Iterator[list[FrameRecord]]:
+def _each(jobs: list[_Job], workers: int) -> Iterator[list[FrameRecord]]:
     if workers <= 1:
-        yield from (_render_street(*street) for street in streets)
+        yield from (_render(*job) for job in jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
-        yield from pool.map(_render_street, *zip(*streets))
+        yield from pool.map(_render, *zip(*jobs))
+
+
+def _render(
+    kind: str, out: Path, seed: int, index: int, size: tuple[int, int], views: int
+) -> list[FrameRecord]:
+    if kind == 'streets':
+        return _render_street(out, seed, index, size, views)
+    from hydranet_ros.scenes.room_views import render_room
+
+    return render_room(out, seed, index, size, views)
 
 
 def _render_street(
@@ -126,12 +145,13 @@ def _plan(rng: np.random.Generator, street: Street, width: int) -> tuple[float, 
     return round(focal, 4), {key: round(float(value), 6) for key, value in asdict(pose).items()}
 
 
-def _paths(out: Path, name: str) -> list[Path]:
+def frame_files(out: Path, name: str) -> list[Path]:
+    """Return the three files of a frame: picture, labels, depth."""
     return [out / f'{name}{suffix}' for suffix in ('.jpg', '.labels.png', '.depth.png')]
 
 
 def _complete(out: Path, name: str) -> bool:
-    return all(path.is_file() for path in _paths(out, name))
+    return all(path.is_file() for path in frame_files(out, name))
 
 
 def write_frame(
@@ -144,7 +164,7 @@ def write_frame(
         (frame.labels, '.png', []),
         (np.where(depth < 65535, np.rint(depth), 0).astype(np.uint16), '.png', []),
     )
-    for path, (array, kind, options) in zip(_paths(out, name), arrays):
+    for path, (array, kind, options) in zip(frame_files(out, name), arrays):
         done, data = cv2.imencode(kind, array, options)
         assert done
         temporary = path.with_name(path.name + '.part')

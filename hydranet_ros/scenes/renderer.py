@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, SceneError
-from hydranet_ros.scenes.builder import SKY
+from hydranet_ros.scenes.builder import SceneBuilder
 from hydranet_ros.scenes.cars import MovingCar
-from hydranet_ros.scenes.street import Street
 
 FAR = 400.0
 _SHADOWS_AHEAD = 60.0
@@ -44,13 +43,27 @@ class Pose:
         return np.stack([right * cr + down * sr, down * cr - right * sr, ahead], 1)
 
 
+class Scene(Protocol):
+    """
+    What can be rendered: a street or a room.
+
+    :param lights: arguments of the builder's ``xml``.
+    """
+
+    lights: dict
+
+    @property
+    def builder(self) -> SceneBuilder:
+        """Return textures, meshes and geoms with their classes."""
+
+
 @dataclass(frozen=True)
 class RawFrame:
     """
     One rendered view.
 
     :param image: (H, W, 3) uint8 RGB, sky in one colour.
-    :param labels: (H, W) uint8: six classes, 255 for everything else.
+    :param labels: (H, W) uint8: class ids of streets or rooms, 255 for everything else.
     :param depth: (H, W) float32 metres along the optical axis, NaN where there is only sky.
     """
 
@@ -74,18 +87,18 @@ def _mujoco() -> Any:
 
 class StreetRenderer:
     """
-    Renders one street from any pose.
+    Renders one street or room from any pose.
 
     :param size: (height, width) in pixels.
     :param shadow_map: side of the map of shadows in pixels; the larger, the sharper and slower.
     :raises SceneError: if no OpenGL for MuJoCo can be had.
     """
 
-    def __init__(self, street: Street, size: tuple[int, int], *, shadow_map: int = 1024) -> None:
+    def __init__(self, scene: Scene, size: tuple[int, int], *, shadow_map: int = 1024) -> None:
         mujoco = _mujoco()
-        builder = street.builder
-        xml = builder.xml(size=size, shadow_map=shadow_map, **street.lights)
-        self._sun = np.asarray(street.lights['sun'])
+        builder = scene.builder
+        xml = builder.xml(size=size, shadow_map=shadow_map, **scene.lights)
+        self._sun = np.asarray(scene.lights['sun']) if builder.sun_follows else None
         self._model = mujoco.MjModel.from_xml_string(xml, builder.files)
         self._data = mujoco.MjData(self._model)
         try:
@@ -95,7 +108,7 @@ class StreetRenderer:
                 f'MuJoCo found no OpenGL ({type(err).__name__}: {err}). Without a display: '
                 'apt install libosmesa6 and MUJOCO_GL=osmesa; on an NVIDIA GPU: MUJOCO_GL=egl.'
             ) from err
-        self._classes = np.full(self._model.ngeom + 1, SKY, np.uint8)
+        self._classes = np.full(self._model.ngeom + 1, builder.background, np.uint8)
         for name, label in builder.classes.items():
             self._classes[self._model.geom(name).id] = label
         self._size = size
@@ -140,5 +153,7 @@ class StreetRenderer:
         quaternion = np.zeros(4)
         self._mujoco.mju_mat2Quat(quaternion, rotation.ravel())
         self._model.cam_quat[0] = quaternion
+        if self._sun is None:
+            return
         ahead = np.array([math.cos(pose.yaw), math.sin(pose.yaw), 0.0]) * _SHADOWS_AHEAD
         self._model.light_pos[0] = np.array([pose.x, pose.y, 0.0]) + ahead - 80 * self._sun
