@@ -104,6 +104,15 @@ def test_the_principal_point_is_the_file_s_and_not_609(raw: Path) -> None:
     assert np.argwhere(sample.depth).tolist() == [[21, 23], [26, 28]]
 
 
+def test_points_are_rotated_as_the_images_were_rectified(raw: Path) -> None:
+    cameras = raw / DAY / 'calib_cam_to_cam.txt'
+    turned = row('R_rect_00', np.diag([-1.0, -1.0, 1.0]))  # half a turn about the optical axis
+    cameras.write_text(cameras.read_text().replace(row('R_rect_00', np.eye(3)), turned))
+    sample = opened('kitti_raw', raw, variant='image_02')[0]
+    assert sample.depth is not None
+    assert np.argwhere(sample.depth).tolist() == [[12, 25], [12, 26], [17, 31]]
+
+
 def test_each_camera_has_its_own_matrix(raw: Path) -> None:
     samples = opened('kitti_raw', raw)
     assert len(samples) == 4
