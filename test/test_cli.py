@@ -46,7 +46,7 @@ def test_help_lists_the_commands_and_loads_nothing_heavy():
         [sys.executable, '-c', code], capture_output=True, text=True, timeout=60, cwd=ROOT
     )
     for command in ('predict', 'run', 'play', 'demo', 'export', 'weights', 'scenes', 'train',
-                    'eval', 'build-engine'):  # fmt: skip
+                    'eval', 'distil', 'build-engine'):  # fmt: skip
         assert command in done.stdout
     assert 'heavy: []' in done.stdout
 

@@ -109,7 +109,8 @@ def distil(
     job = _Job.plan(teacher, options)
     writer = FolderWriter(
         output, _made_with(teacher.facts, options, data, len(samples)),
-        {'depth_scale': options.depth_scale, 'class_names': [item.name for item in job.table]},
+        {'depth_scale': options.depth_scale, 'teacher': teacher.facts.file,
+         'class_names': [item.name for item in job.table]},
     )  # fmt: skip
     with writer, Progress() as progress:
         todo = progress.add_task('distil', total=len(samples), completed=len(writer.done))
@@ -126,7 +127,7 @@ def _made_with(
 ) -> dict[str, Any]:
     """Return all that decides what is written, in JSON's own types."""
     teacher = {**asdict(facts), 'tasks': sorted(facts.tasks)}
-    del teacher['table']
+    del teacher['table'], teacher['file']
     return json.loads(
         json.dumps({'teacher': teacher, **asdict(options), 'data': data, 'images': count})
     )
@@ -173,7 +174,7 @@ class _Job:
         labels = sample.labels if has['labels'] else self._labels(answer)
         depth = sample.depth if has['depth'] else self._depth(answer, labels)
         facts: dict[str, Any] = {
-            'source': sample.name, 'focal_length': focal, 'focal_length_from': origin,
+            'focal_length_from': origin,
             **{task: 'real' if has[task] else 'teacher' if task in asked else None
                for task in TASKS},
         }  # fmt: skip

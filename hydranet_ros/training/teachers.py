@@ -10,8 +10,9 @@ probabilities only serve to merge several looks and to leave out what it is unsu
 from __future__ import annotations
 
 import hashlib
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from hydranet_ros.training.foreign_teacher import ForeignNetwork, load_descripti
 from hydranet_ros.training.losses import resize_to
 
 TASKS = ('labels', 'depth')
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ class EngineTeacher(Teacher):
 
     def __init__(self, path: Path, provider: str = 'auto') -> None:
         self._engine = Engine(path, EngineOptions(provider=provider))
+        _warn(self._engine.warnings)
         info = self._engine.info
         self.facts = TeacherFacts(
             path.name, file_digest(path), frozenset(TASKS) & self._engine.outputs,
@@ -227,8 +230,10 @@ def open_teacher(
         )
     if path.suffix != '.onnx':
         return CheckpointTeacher(path, preset, domain)
-    opened = open_session(path.read_bytes(), path, EngineOptions(provider=provider))
-    if description is None and METADATA_KEY in opened.session.get_modelmeta().custom_metadata_map:
+    model = path.read_bytes()
+    # On the CPU: another provider may spend minutes on building its engine.
+    known = open_session(model, path, EngineOptions(provider='cpu')).session.get_modelmeta()
+    if description is None and METADATA_KEY in known.custom_metadata_map:
         return EngineTeacher(path, provider)
     beside = description or path.with_suffix('.yaml')
     if not beside.is_file():
@@ -237,7 +242,14 @@ def open_teacher(
             'the model there (docs/distillation.md, "Any ONNX model") or name a file with '
             '--describe FILE.'
         )
+    opened = open_session(model, path, EngineOptions(provider=provider))
+    _warn(opened.warnings)
     return ForeignTeacher(path, opened.session, beside)
+
+
+def _warn(texts: Iterable[str]) -> None:
+    for text in texts:
+        logger.warning(text)
 
 
 def file_digest(path: Path) -> str:
