@@ -21,6 +21,7 @@ from hydranet_ros.preset import load_classes
 from hydranet_ros.training.adverse import CORRUPTIONS
 from hydranet_ros.training.data.catalogue import KINDS
 from hydranet_ros.training.evaluation import run as running
+from hydranet_ros.training.evaluation.command import run_eval
 from hydranet_ros.training.evaluation.predictors import open_model
 from hydranet_ros.training.evaluation.published import published_rows
 from hydranet_ros.training.evaluation.report import report, write_report
@@ -263,6 +264,33 @@ def test_a_file_that_cannot_be_written_is_a_clear_error(tmp_path, measured) -> N
     (tmp_path / 'file').write_text('')
     with pytest.raises(MediaError, match='cannot be written'):
         write_report(tmp_path / 'file' / 'report.json', measured)
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path, tiny_model) -> None:
+    (tmp_path / 'file').write_text('')
+    for path in (tmp_path / 'file' / 'report.json', tmp_path):
+        with pytest.raises(MediaError, match='cannot be written|is a folder'):
+            run_eval(str(tiny_model), ['nowhere:there'], EvalOptions(), opener={}, json_file=path)
+    assert [item.name for item in tmp_path.iterdir()] == ['file']
+
+
+def test_normals_are_measured_and_shown(tmp_path, pictures) -> None:
+    """The model says (0, 0, -1); truth is that in one half, a floor's (0, -1, 0) in the other."""
+    model = make_model(tmp_path / 'normals.onnx', tasks=('normals',))
+    source = write_set(tmp_path / 'set', pictures[:1])
+    (tmp_path / 'set' / 'normals').mkdir()
+    coded = np.full((48, 64, 3), (128, 0, 128), np.uint8)
+    coded[:, 32:] = (128, 128, 255)
+    cv2.imwrite(str(tmp_path / 'set' / 'normals' / '0.png'), coded[..., ::-1])
+    result = evaluate(str(model), [source], EvalOptions()).results[0]
+    figures = result.figures()[CLEAR]['normals']
+    assert figures['angle_mean'] == pytest.approx(45, abs=0.5)
+    assert figures['within_11.25'] == figures['within_30'] == 0.5
+    sample = result.samples[0]
+    shown_normals = panels(result, sample, result.model.predict(sample.image))
+    error = shown_normals['angle, 0 to 60 degrees'].astype(int)
+    assert error[:, 32:].mean() > 100 > 10 > error[:, :32].mean()
+    assert [choice.index for choice in choose(result)] == [0]
 
 
 def test_the_sheet_shows_best_worst_and_weather(tmp_path, measured) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hydranet_ros.training.evaluation.report import write_report
+from hydranet_ros.training.evaluation.report import require_writable, write_report
 from hydranet_ros.training.evaluation.run import EvalOptions, Evaluation, evaluate
 from hydranet_ros.training.evaluation.sheet import write_sheet
 from hydranet_ros.training.evaluation.tables import notes, tables
@@ -33,6 +33,9 @@ def run_eval(
     :param roots: what the capital names of sources stand for.
     :raises HydranetError: if the model or the data cannot be used, or a file not be written.
     """
+    for path in (json_file, sheet):
+        if path is not None:
+            require_writable(path)
     with _progress() as progress:
         task = progress.add_task(model, total=None)
 

@@ -100,6 +100,19 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
     write_whole(path, text.encode())
 
 
+def require_writable(path: Path) -> None:
+    """
+    Make the folder of a file that is to be written after long work, and try it out.
+
+    :raises MediaError: if nothing can be written there.
+    """
+    if path.is_dir():
+        raise MediaError(f'{path} is a folder; expected the name of a file to write.')
+    probe = path.with_name(path.name + '.part')
+    write_whole(probe, b'')
+    probe.unlink()
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """
     Write a file, whole or not at all, and the folders it lies in.
