@@ -112,6 +112,7 @@ def test_a_folder_of_other_arguments_is_refused(asymmetric: ModuleType, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize('teachers', ['joint', 'single'])
 def test_one_command_prints_the_table(
     asymmetric: ModuleType, tmp_path: Path, teachers: str

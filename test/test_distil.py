@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -716,6 +717,27 @@ def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path: Path, how: signal.Sig
     assert (out / 'labels/000.png').stat().st_mtime_ns == written, 'what is there is skipped'
     run(teacher, data, tmp_path / 'whole', **options)
     assert contents(out) == contents(tmp_path / 'whole')
+
+
+def test_a_disk_that_takes_no_more_is_one_clear_error(tmp_path: Path) -> None:
+    """The second image is too large for the limit; once that is gone the run goes on."""
+    rng = np.random.default_rng(0)
+    flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    noise = rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    samples = [Sample('flat', flat), Sample('noise', noise)]
+    teacher = open_teacher(make_model(tmp_path / 'teacher.onnx'))
+    out = tmp_path / 'out'
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before[1]))
+    try:
+        with pytest.raises(DatasetError, match='cannot be written.*the same command goes on'):
+            distil(teacher, samples, out, DistilOptions())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(manifest_of(out)['images']) == ['flat']
+    assert not list(out.rglob('*.part'))
+    distil(teacher, samples, out, DistilOptions())
+    assert list(manifest_of(out)['images']) == ['flat', 'noise']
 
 
 def test_a_file_that_is_lost_is_written_again(half: Path, tmp_path: Path) -> None:
