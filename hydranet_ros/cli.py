@@ -198,19 +198,23 @@ def scenes(
     output: Annotated[Path, typer.Argument(help='Folder of the data set, or of the bag.')],
     count: Annotated[int, typer.Option(min=1, help='Frames.')] = 100,
     seed: Annotated[int, typer.Option(help='The same seed gives the same bytes.')] = 1,
-    size: Annotated[str, typer.Option(help='WIDTHxHEIGHT.')] = '480x288',
-    bag: Annotated[bool, typer.Option(help='Write a drive as a rosbag2.')] = False,
+    size: Annotated[str, typer.Option(help='WIDTHxHEIGHT; default: 480x288, rooms 640x480.')] = '',
+    kind: Annotated[str, typer.Option(help='streets or rooms.')] = 'streets',
+    bag: Annotated[bool, typer.Option(help='Write a drive or a walk as a rosbag2.')] = False,
     workers: Annotated[int, typer.Option(min=1, help='Processes.')] = 1,
 ) -> None:
-    """Render procedural streets with exact labels and depth."""
+    """Render procedural streets or rooms with exact labels and depth."""
+    pixels = _size(size or ('640x480' if kind == 'rooms' else '480x288'))
     if bag:
         from hydranet_ros.scenes.bag import write_drive
 
-        print(write_drive(output, frames=count, seed=seed, size=_size(size)))
+        print(write_drive(output, frames=count, seed=seed, size=pixels, kind=kind))
     else:
         from hydranet_ros.scenes.dataset import render_dataset
 
-        print(render_dataset(output, count=count, seed=seed, size=_size(size), workers=workers))
+        print(render_dataset(
+            output, count=count, seed=seed, size=pixels, workers=workers, kind=kind
+        ))  # fmt: skip
 
 
 @app.command()

@@ -1,13 +1,14 @@
 """
-A drive as a rosbag2: what a robot would record, and the truth beside it.
+A drive or a walk as a rosbag2: what a robot would record, and the truth beside it.
 
 ``/camera/image/compressed`` (JPEG), ``/camera/camera_info``, ``/ground_truth/labels`` and
 ``/ground_truth/depth`` (PNG; class ids, millimetres with 0 unknown), ``/odom`` (the camera's pose
-in the street's frame, REP 103). The same seed gives the same messages.
+in the street's or room's frame, REP 103). The same seed gives the same messages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import numpy as np
 from rich.progress import track
 
 from hydranet_ros.bag import BagWriter
+from hydranet_ros.errors import SceneError
 from hydranet_ros.geometry import CameraModel
-from hydranet_ros.scenes.drive import SPEED, DriveFrame, drive, kitti_camera
+from hydranet_ros.scenes.drive import DriveFrame, drive, kitti_camera
 
 EPOCH = 1_700_000_000
 FRAME_ID = 'camera_optical'
@@ -26,21 +28,22 @@ JPEG_QUALITY = 88
 
 def write_drive(
     out: Path, *, frames: int = 60, seed: int = 1, size: tuple[int, int] = (360, 640),
-    fps: float = 10.0, depth_every: int = 5,
+    fps: float = 10.0, depth_every: int = 5, kind: str = 'streets',
 ) -> Path:  # fmt: skip
     """
-    Render a drive into a new bag and return its folder.
+    Render a drive, or a walk through a room, into a new bag and return its folder.
 
     :param size: (height, width) in pixels.
+    :param kind: ``streets`` or ``rooms``.
     :param depth_every: the true depth, the largest part, goes with every so many frames.
     :raises BagError: if the folder exists.
     :raises SceneError: if MuJoCo cannot render here.
     """
-    camera = kitti_camera(size)
+    camera, move = _camera_and_motion(kind, size)
     with BagWriter(out) as bag:
         messages = _Messages(bag.store.types)
-        shots = drive(seed, frames, size=size, fps=fps)
-        for index, frame in enumerate(track(shots, 'drive', total=frames)):
+        shots = move(seed, frames, size=size, fps=fps)
+        for index, frame in enumerate(track(shots, kind, total=frames)):
             moment = EPOCH * 10**9 + round(frame.seconds * 1e9)
             header = messages.header(moment)
             bag.write_message('/camera/camera_info', messages.info(header, camera), moment)
@@ -53,6 +56,19 @@ def write_drive(
                 bag.write_message('/ground_truth/depth', depth, moment)
             bag.write_message('/odom', messages.odometry(moment, frame), moment)
     return out
+
+
+def _camera_and_motion(
+    kind: str, size: tuple[int, int]
+) -> tuple[CameraModel, Callable[..., Iterator[DriveFrame]]]:
+    if kind == 'streets':
+        return kitti_camera(size), drive
+    if kind == 'rooms':
+        from hydranet_ros.scenes.room_views import nyud_camera
+        from hydranet_ros.scenes.room_walk import walk
+
+        return nyud_camera(size), walk
+    raise SceneError(f'Scenes of kind {kind!r} are unknown; allowed: streets, rooms.')
 
 
 def millimetres(depth: np.ndarray) -> np.ndarray:
@@ -102,9 +118,11 @@ class _Messages:
         position = make('geometry_msgs/msg/Point', x=frame.pose.x, y=frame.pose.y, z=frame.pose.z)
         turn = make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
         pose = make('geometry_msgs/msg/Pose', position=position, orientation=turn)
-        still = make('geometry_msgs/msg/Vector3', x=0.0, y=0.0, z=0.0)
-        ahead = make('geometry_msgs/msg/Vector3', x=0.0, y=0.0, z=SPEED)
-        twist = make('geometry_msgs/msg/Twist', linear=ahead, angular=still)
+        linear, angular = (
+            make('geometry_msgs/msg/Vector3', x=float(x), y=float(y), z=float(z))
+            for x, y, z in (frame.velocity, frame.turning)
+        )
+        twist = make('geometry_msgs/msg/Twist', linear=linear, angular=angular)
         zeros = np.zeros(36)
         return make(
             'nav_msgs/msg/Odometry', header=self.header(moment, 'odom'), child_frame_id=FRAME_ID,

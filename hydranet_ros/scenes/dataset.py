@@ -56,11 +56,13 @@ def render_dataset(
 
     :param size: (height, width) in pixels.
     :param kind: ``streets`` or ``rooms``.
-    :raises SceneError: if MuJoCo cannot render here, or the kind is unknown.
+    :raises SceneError: if MuJoCo cannot render here, the kind is unknown, or the folder holds
+        frames of another size.
     """
     if kind not in CLASS_TABLES:
         raise SceneError(f'Scenes of kind {kind!r} are unknown; allowed: streets, rooms.')
     out.mkdir(parents=True, exist_ok=True)
+    _refuse_other_size(out, size)
     views = VIEWS_PER_STREET if kind == 'streets' else VIEWS_PER_ROOM
     jobs = [(kind, out, seed, index, size, min(views, count - index * views))
             for index in range(-(-count // views))]  # fmt: skip
@@ -79,6 +81,21 @@ def render_dataset(
     path = out / 'manifest.json'
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding='utf-8')
     return path
+
+
+def _refuse_other_size(out: Path, size: tuple[int, int]) -> None:
+    """Refuse to go on in a folder whose frames are of another size: their names are the same."""
+    found = next(out.glob('*.labels.png'), None)
+    if found is None:
+        return
+    with found.open('rb') as file:
+        header = file.read(24)
+    width, height = (int.from_bytes(header[at : at + 4], 'big') for at in (16, 20))
+    if (height, width) != size:
+        raise SceneError(
+            f'{out} holds frames of {width}x{height}, not {size[1]}x{size[0]}. Give the same size '
+            'to go on with them, or another folder.'
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,16 @@ class DriveFrame:
 
     :param seconds: since the start.
     :param image: (H, W, 3) uint8 RGB.
+    :param velocity: metres a second in the camera's optical frame (x right, y down, z ahead).
+    :param turning: radians a second about its axes.
     """
 
     seconds: float
     image: NDArray[np.uint8]
     truth: RawFrame
     pose: Pose
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.array([0.0, 0.0, SPEED]))
+    turning: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
 
 def kitti_camera(size: tuple[int, int]) -> CameraModel:

@@ -116,7 +116,7 @@ class RoomBuilder(SceneBuilder):
 <compiler angle="degree"/>
 <visual>
   <global offwidth="{size[1]}" offheight="{size[0]}"/>
-  <quality shadowsize="{max(2048, shadow_map)}" offsamples="4" numquads="6" numslices="20"/>
+  <quality shadowsize="{shadow_map}" offsamples="4" numquads="6" numslices="20"/>
   <headlight ambient="{numbers(ambient)}" diffuse="0.06 0.06 0.06" specular="0 0 0"/>
   <map znear="{near:.5f}" zfar="{far:.5f}" shadowclip="{shadows}" shadowscale="0.85"/>
 </visual>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,9 +65,26 @@ def patch(
 
 
 def box(size: ArrayLike, *, metres: float = 1.0, whole: bool = False) -> Solid:
-    """Return a box round the origin, its texture in scale, the grain along each longer side."""
-    half = np.asarray(size, float) / 2
-    faces = []
+    """
+    Return a box round the origin, its texture in scale, the grain along each longer side.
+
+    :param whole: the texture once on each side instead.
+    """
+    if whole and max(np.asarray(size)) <= CELL:
+        vertices, faces, uv, normals = _small_box()
+        return vertices * np.asarray(size, float), faces, uv, normals
+    return _box(np.asarray(size, float) / 2, metres, whole)
+
+
+@lru_cache(maxsize=1)
+def _small_box() -> Solid:
+    """Return a box of one unit, each side one cell."""
+    vertices, faces, uv, normals = _box(np.full(3, CELL / 2), 1.0, True)
+    return vertices / CELL, faces, uv, normals
+
+
+def _box(half: NDArray, metres: float, whole: bool) -> Solid:
+    sides = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             across, up = np.zeros(3), np.zeros(3)
@@ -78,9 +96,9 @@ def box(size: ArrayLike, *, metres: float = 1.0, whole: bool = False) -> Solid:
                 across *= -1
             normal = np.zeros(3)
             normal[axis] = half[axis] * sign
-            faces.append(patch(normal - across / 2 - up / 2, across, up, metres=metres,
+            sides.append(patch(normal - across / 2 - up / 2, across, up, metres=metres,
                                whole=whole))  # fmt: skip
-    return join(faces)
+    return join(sides)
 
 
 def turned(profile: ArrayLike, segments: int = 18, *, scale: ArrayLike = (1, 1)) -> Solid:

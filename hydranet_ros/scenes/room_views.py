@@ -15,6 +15,8 @@ from hydranet_ros.scenes.room_layouts import build_room
 from hydranet_ros.scenes.room_look import IndoorAppearance, varied_indoor
 
 NYUD_FOCAL, NYUD_WIDTH = 518.8579, 640
+# Side of the maps of shadows: lamps throw them wide, so 1024 pixels would show steps.
+SHADOWS = 2048
 _LOW, _HIGH = 1.0, 1.8
 
 
@@ -83,7 +85,7 @@ def render_room(
     ]  # fmt: skip
     if all(path.is_file() for record in records for path in frame_files(out, record.name)):
         return records
-    with StreetRenderer(room, size) as renderer:
+    with StreetRenderer(room, size, shadow_map=SHADOWS) as renderer:
         for record in records:
             look_rng = np.random.default_rng((444, room_seed, int(record.name[-1])))
             frame = renderer.render(Pose(**record.pose), record.fx)
