@@ -18,11 +18,13 @@ import pytest
 from hydranet_ros.errors import SceneError
 from hydranet_ros.preset import load_classes
 from hydranet_ros.scenes import bag as scene_bag
+from hydranet_ros.scenes import room_bath, room_furniture, room_props, room_storage, room_walls
 from hydranet_ros.scenes.dataset import DEPTH_SCALE, render_dataset
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.room import Room
-from hydranet_ros.scenes.room_builder import Bounds, rotation
+from hydranet_ros.scenes.room import Layout, Room
+from hydranet_ros.scenes.room_builder import Bounds, RoomBuilder, rotation
 from hydranet_ros.scenes.room_classes import Nyud
+from hydranet_ros.scenes.room_kit import Kit
 from hydranet_ros.scenes.room_layouts import KINDS, build_room
 from hydranet_ros.scenes.room_look import (
     IndoorAppearance,
@@ -218,6 +220,34 @@ def test_thirty_frames_show_most_classes(views):
     assert {views(kind).room.kind for kind in KINDS} == set(KINDS)
     frames = [frame for kind in KINDS for frame in views(kind).frames]
     assert len(np.unique([frame.labels for frame in frames])) >= 25
+
+
+FURNITURE = (
+    lambda kit: room_furniture.bed(kit, single=False), lambda kit: room_furniture.sofa(kit, 3),
+    lambda kit: room_furniture.desk(kit, office=True), room_furniture.dining_table,
+    room_furniture.coffee_table, room_furniture.lone_chair, room_furniture.ottoman,
+    lambda kit: room_storage.dresser(kit, mirror=True), room_storage.night_stand,
+    room_storage.wardrobe, lambda kit: room_storage.cabinet(kit, tv=True),
+    room_storage.filing_cabinet, room_storage.bookshelf, room_storage.shelves,
+    room_storage.refrigerator, room_bath.toilet, room_bath.wash_stand,
+    lambda kit: room_bath.bathtub(kit, 1.7), lambda kit: room_bath.mat(kit, 1.0, 0.6),
+    lambda kit: room_storage.kitchen_run(kit, 2.4, sink=True, stove=True),
+    room_props.floor_lamp, room_props.plant, room_props.boxes, room_props.bag, room_props.bin_,
+    room_props.clothes_on_floor, room_props.person, room_walls.door,
+    lambda kit: room_walls.radiator(kit, 1.0), lambda kit: room_walls.fireplace(kit, 2.5),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('make', FURNITURE)
+def test_furniture_stands_on_the_floor_in_an_empty_room(make):
+    """What reaches below the floor would never find a place."""
+    for seed in range(4):
+        room = Room('', (6.0, 6.0, 2.6), RoomBuilder())
+        layout = Layout(room, Kit(room.builder, np.random.default_rng(seed)))
+        piece = make(layout.kit)
+        assert -0.001 <= piece.low[2] <= 0.01 and piece.high[2] < 2.501
+        assert layout.put(piece, 3.0, 3.0, 0.0) is not None
+        assert layout.put(piece, 3.0, 3.0, 0.0) is None, 'the place is taken'
 
 
 def test_bounds_meet_only_where_they_overlap():

@@ -56,6 +56,10 @@ class Kit:
         name = 'wood0' if kind < 0.75 else 'wood1'
         return self._shared(name, lambda: self.drawn(room_textures.wood(self.rng), shine=0.2))
 
+    def front(self) -> str:
+        """Return what all fronts of a kitchen are made of."""
+        return self._shared('front', self.wood)
+
     def cloth(self) -> str:
         """Return one of the room's six cloths."""
         index = int(self.rng.integers(6))

@@ -82,7 +82,7 @@ def _shell(layout: Layout, kind: str) -> None:
         floor = room_textures.tiles(rng)
     elif not wet and rng.random() < 0.4:
         floor, shine = room_textures.carpet(rng), 0.0
-    ceiling = room_textures.wallpaper(rng, rng.uniform(225, 245) * np.ones(3))
+    ceiling = room_textures.plaster(rng)
     wainscot = None
     if kind == 'bathroom':
         tiles = kit.drawn(room_textures.tiles(rng), shine=0.4)
@@ -134,8 +134,16 @@ def _hang(layout: Layout, piece: Piece, z: float) -> None:
 
 
 def _pictures(layout: Layout, most: int) -> None:
-    for _ in range(int(layout.rng.integers(1, most + 1))):
-        _hang(layout, room_walls.picture(layout.kit), layout.rng.uniform(1.2, 1.5))
+    """Hang pictures, and now and then something else, where the walls are bare."""
+    rng, kit = layout.rng, layout.kit
+    for _ in range(int(rng.integers(1, most + 1))):
+        kind = rng.random()
+        if kind < 0.75:
+            _hang(layout, room_walls.picture(kit), rng.uniform(1.15, 1.5))
+        elif kind < 0.9:
+            _hang(layout, room_storage.wall_shelf(kit), rng.uniform(1.25, 1.5))
+        else:
+            _hang(layout, room_walls.notes(kit), rng.uniform(1.1, 1.3))
 
 
 def _front(layout: Layout, found: tuple[int, float, Bounds], out: float) -> tuple[float, float]:
@@ -179,9 +187,9 @@ def _living_room(layout: Layout) -> None:
         layout.somewhere(room_furniture.dining_table(kit), square=True)
     _fill(layout, (room_storage.bookshelf, room_storage.cabinet, room_props.plant,
                    room_storage.shelves, room_furniture.lone_chair), 6)  # fmt: skip
-    _pictures(layout, 5)
+    _pictures(layout, 8)
     if rng.random() < 0.35:
-        layout.somewhere(room_props.person(kit))
+        layout.somewhere(room_props.person(kit), tries=90)
 
 
 def _on_rug(layout: Layout, piece: Piece, at: tuple[float, float], yaw: float) -> None:
@@ -207,7 +215,9 @@ def _bedroom(layout: Layout) -> None:
         if rng.random() < 0.6:
             rug = room_bath.mat(kit, 1.4, 0.8)
             layout.put(rug, *_front(layout, found, 2.75), layout.walls[index].yaw)
-    layout.against(room_storage.dresser(kit, mirror=rng.random() < 0.6))
+    # One mirror a room: the renderer shows what a second one reflects as black.
+    mirrored = rng.random() < 0.5
+    layout.against(room_storage.dresser(kit, mirror=mirrored))
     for make, chance in (
         (room_storage.wardrobe, 0.7), (room_furniture.lone_chair, 0.5),
         (room_storage.night_stand, 0.3), (room_storage.bookshelf, 0.3),
@@ -219,13 +229,13 @@ def _bedroom(layout: Layout) -> None:
         layout.against(room_furniture.desk(kit, office=False))
     if rng.random() < 0.3:
         layout.against(room_storage.cabinet(kit, tv=True))
-    if rng.random() < 0.4:
+    if not mirrored and rng.random() < 0.7:
         _hang(layout, room_walls.mirror(kit, rng.uniform(0.35, 0.5), rng.uniform(1.1, 1.4)), 0.45)
     if rng.random() < 0.4:
         _hang(layout, room_props.hanging_clothes(kit), 0.85)
     _fill(layout, (room_storage.wardrobe, room_storage.bookshelf, room_storage.night_stand,
                    room_furniture.lone_chair, room_props.boxes, room_props.bin_), 5)  # fmt: skip
-    _pictures(layout, 4)
+    _pictures(layout, 7)
     if rng.random() < 0.7:
         layout.somewhere(room_props.clothes_on_floor(kit))
 
@@ -274,9 +284,9 @@ def _kitchen(layout: Layout) -> None:
         layout.somewhere(room_bath.mat(kit, 0.9, 0.55), square=True)
     _fill(layout, (room_storage.cabinet, room_storage.shelves, room_furniture.lone_chair,
                    room_props.boxes, room_props.bin_), 3)  # fmt: skip
-    _pictures(layout, 2)
+    _pictures(layout, 5)
     if rng.random() < 0.3:
-        layout.somewhere(room_props.person(kit))
+        layout.somewhere(room_props.person(kit), tries=90)
 
 
 def _office(layout: Layout) -> None:
@@ -304,9 +314,9 @@ def _office(layout: Layout) -> None:
         layout.somewhere(room_furniture.dining_table(kit), square=True)
     _fill(layout, (room_storage.bookshelf, room_storage.shelves, room_storage.filing_cabinet,
                    room_storage.cabinet, room_props.boxes), 6)  # fmt: skip
-    _pictures(layout, 3)
+    _pictures(layout, 7)
     if rng.random() < 0.45:
-        layout.somewhere(room_props.person(kit))
+        layout.somewhere(room_props.person(kit), tries=90)
 
 
 def _bathroom(layout: Layout) -> None:

@@ -75,7 +75,8 @@ class IndoorAppearance:
         """Return the photograph, (H, W, 3) uint8 RGB, of a rendered view."""
         look, (height, width) = self.look, frame.depth.shape
         unit = width / 640
-        open_ = openness(frame.depth, self._focal)
+        # The truth has hard edges, the picture soft ones.
+        open_ = cv2.GaussianBlur(openness(frame.depth, self._focal), (0, 0), max(0.5, 1.2 * unit))
         image = frame.image.astype(np.float32)
         image *= (1 - look.shade * (1 - open_))[..., None]
         if self._scale is None:

@@ -265,7 +265,10 @@ def person(kit: Kit) -> Piece:
     shirt, legs, shoes = kit.cloth(), kit.plain(hue(rng, 0.1, 0.5) * 0.5), kit.dark
     y, N = 0.3, Nyud.PERSON
     for side in (-1, 1):
-        hip, foot = (side * 0.09, y, 0.5 * high), (side * 0.11, y + rng.uniform(-0.08, 0.08), 0.06)
+        hip, foot = (
+            (side * 0.09, y, 0.5 * high),
+            (side * 0.11, y + rng.uniform(-0.08, 0.08), 0.085),
+        )
         piece.rod(N, legs, hip, foot, 0.075, kind='capsule')
         piece.ball(N, shoes, (foot[0], foot[1] + 0.05, 0.045), (0.05, 0.13, 0.045))
         shoulder = (side * 0.2, y, 0.8 * high)

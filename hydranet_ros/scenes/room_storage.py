@@ -189,6 +189,7 @@ def refrigerator(kit: Kit) -> Piece:
     w, d, h = rng.uniform(0.6, 0.85), rng.uniform(0.6, 0.7), rng.uniform(1.5, 1.85)
     look = (kit.white, kit.metal, kit.dark)[int(rng.choice([0, 0, 1, 2]))]
     split = h * (0.68 if rng.random() < 0.6 else 0.3)
+    piece.box(N, kit.dark, (-w / 2 + 0.03, 0.05, 0), (w / 2 - 0.03, d - 0.03, 0.03))
     piece.box(N, look, (-w / 2, 0.02, 0.03), (w / 2, d, h))
     for low, high in ((0.06, split), (split, h)):
         piece.box(N, look, (-w / 2, d, low + 0.006), (w / 2, d + 0.05, high - 0.006))
@@ -208,7 +209,7 @@ def refrigerator(kit: Kit) -> Piece:
 def kitchen_run(kit: Kit, length: float, *, sink: bool, stove: bool) -> Piece:
     """Return cabinets under a counter along a wall with sink and stove, and wall cabinets."""
     piece, rng = kit.piece(), kit.rng
-    d, h, look = 0.6, rng.uniform(0.86, 0.92), kit.wood()
+    d, h, look = 0.6, rng.uniform(0.86, 0.92), kit.front()
     x0, x1 = -length / 2, length / 2
     hob = (x1 - 0.85, x1 - 0.25) if stove else (x1, x1)
     basin = x0 + min(0.8, length * 0.35)
@@ -304,7 +305,7 @@ def _stove(kit: Kit, piece: Piece, span: tuple[float, float], d: float, h: float
 
 def wall_cabinets(kit: Kit, length: float) -> Piece:
     """Return the cabinets that hang over a counter."""
-    piece, look = kit.piece(), kit.wood()
+    piece, look = kit.piece(), kit.front()
     h, d = kit.rng.uniform(0.55, 0.75), 0.34
     piece.box(Nyud.CABINET, look, (-length / 2, 0, 0), (length / 2, d, h))
     _fronts(kit, piece, Nyud.CABINET, look, (-length / 2, 0.005, length / 2, h - 0.005), d,

@@ -107,6 +107,11 @@ def carpet(rng: np.random.Generator) -> Texture:
     return finished(image)
 
 
+def plaster(rng: np.random.Generator) -> Texture:
+    """Return 2 m x 2 m of white ceiling, smooth or rough."""
+    return finished(tinted(rng, (256, 256), [rng.uniform(222, 246)] * 3, rng.uniform(0.005, 0.04)))
+
+
 def wallpaper(rng: np.random.Generator, color: ArrayLike) -> Texture:
     """Return 2 m x 2 m of wall: paint, stripes or a small pattern."""
     image = tinted(rng, (512, 512), color, 0.012)

@@ -39,7 +39,7 @@ def hand_held(rng: np.random.Generator, room: Room) -> Pose:
         z, yaw = rng.uniform(_LOW, _HIGH), rng.uniform(-np.pi, np.pi)
         if not room.is_free(x, y, z):
             continue
-        pitch = rng.normal(-0.22, 0.14) - 0.12 * (z - _LOW)
+        pitch = rng.normal(-0.26, 0.13) - 0.12 * (z - _LOW)
         pose = Pose(x, y, z, yaw, float(np.clip(pitch, -0.7, 0.25)), rng.normal(0, 0.04))
         value = _value(room, pose)
         if value > best:
@@ -66,7 +66,7 @@ def _value(room: Room, pose: Pose) -> float:
         x, y, z = (middle - start) @ pose.rotation()
         if z > 0.5 and abs(x) < 0.6 * z and abs(y) < 0.45 * z:
             seen += 1.0
-    return float(np.mean(np.minimum(far, 3.0))) + 0.3 * seen
+    return float(np.mean(np.minimum(far, 3.0))) + 0.5 * seen
 
 
 def render_room(
