@@ -193,6 +193,14 @@ def test_nobody_stands_in_furniture(view: View):
     assert not view.room.is_free(-0.5, 1.0, 1.4)
 
 
+def test_a_full_room_has_no_place_for_a_camera_and_says_so():
+    room = Room('bedroom', (3.0, 3.0, 2.5), RoomBuilder(), [Bounds((0, 0, 0), (3, 3, 1))])
+    with pytest.raises(SceneError, match='This bedroom has no free place'):
+        hand_held(np.random.default_rng(0), room)
+    room.pieces[:] = [Bounds((0, 0, 0), (3, 2, 1))]
+    assert room.clearance() == 0.25 and hand_held(np.random.default_rng(0), room).y > 2.25
+
+
 def test_a_walk_is_smooth_and_keeps_off_furniture(view: View):
     way = Walk(view.room, np.random.default_rng(2))
     poses = [way.pose(0.1 * index) for index in range(250)]

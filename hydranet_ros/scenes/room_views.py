@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hydranet_ros.errors import SceneError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.scenes.dataset import FrameRecord, frame_files, write_frame
 from hydranet_ros.scenes.renderer import Pose, StreetRenderer
@@ -32,12 +33,17 @@ def hand_held(rng: np.random.Generator, room: Room) -> Pose:
     Return a pose anywhere free in the room that looks across it, never within furniture.
 
     Of two dozen places the one is taken that sees furthest and most furniture.
+
+    :raises SceneError: if no place is free.
     """
     best, found = -1.0, None
-    for _ in range(400):
+    clearance = room.clearance()
+    for attempt in range(4000):
         x, y = rng.uniform((0.0, 0.0), room.size[:2])
         z, yaw = rng.uniform(_LOW, _HIGH), rng.uniform(-np.pi, np.pi)
-        if not room.is_free(x, y, z):
+        if attempt > 400 and found is not None:
+            break
+        if not room.is_free(x, y, z, clearance):
             continue
         pitch = rng.normal(-0.26, 0.13) - 0.12 * (z - _LOW)
         pose = Pose(x, y, z, yaw, float(np.clip(pitch, -0.7, 0.25)), rng.normal(0, 0.04))
@@ -47,7 +53,7 @@ def hand_held(rng: np.random.Generator, room: Room) -> Pose:
         if best > 0 and rng.random() < 0.04:
             break
     if found is None:
-        raise AssertionError('a room has a free place')
+        raise SceneError('The room has no free place for a camera. Choose another seed.')
     return Pose(**{key: round(float(value), 6) for key, value in asdict(found).items()})
 
 

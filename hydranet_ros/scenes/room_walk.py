@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.scenes.drive import DriveFrame
 from hydranet_ros.scenes.renderer import Pose, StreetRenderer
-from hydranet_ros.scenes.room import CLEARANCE, Room
+from hydranet_ros.scenes.room import Room
 from hydranet_ros.scenes.room_layouts import build_room
 from hydranet_ros.scenes.room_look import IndoorAppearance, mild_indoor
 from hydranet_ros.scenes.room_views import SHADOWS, nyud_camera
@@ -29,7 +29,7 @@ class Walk:
     A way to and fro through a room, between the two places furthest apart on foot.
 
     The camera looks where the room is open and sways as a hand does. It comes no nearer to
-    furniture than 15 cm.
+    furniture than 15 cm, in a room that is nearly full 5 cm.
 
     :param rng: phases of the sway.
     """
@@ -88,7 +88,8 @@ def _way(room: Room) -> NDArray[np.float64]:
     """Return the (N, 2) cells of a shortest way between the two free places furthest apart."""
     x, y = (np.arange(_CELL / 2, side, _CELL) for side in room.size[:2])
     places = np.stack(np.meshgrid(x, y, indexing='ij'), -1)
-    free = room.free(places.reshape(-1, 2), _HEIGHT + 0.05).reshape(len(x), len(y))
+    near = room.free(places.reshape(-1, 2), _HEIGHT + 0.05, room.clearance())
+    free = near.reshape(len(x), len(y))
     count, parts = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
     sizes = np.bincount(parts.ravel(), minlength=count)[1:]
     part = parts == 1 + int(np.argmax(sizes))
@@ -140,11 +141,11 @@ def _even(path: NDArray) -> NDArray[np.float64]:
 
 def _smooth(room: Room, path: NDArray) -> NDArray[np.float64]:
     """Round a path's corners as far as the furniture lets it."""
-    path = _even(path)
+    path, clearance = _even(path), room.clearance()
     for _ in range(600):
         middle = path.copy()
         middle[1:-1] = (path[:-2] + 2 * path[1:-1] + path[2:]) / 4
-        good = room.free(middle, _HEIGHT + 0.05, CLEARANCE)
+        good = room.free(middle, _HEIGHT + 0.05, clearance)
         path = np.where(good[:, None], middle, path)
     return _even(np.stack([_averaged(path[:, axis], 0.6) for axis in (0, 1)], 1))
 
