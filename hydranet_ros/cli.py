@@ -223,53 +223,24 @@ def train(
     output: Annotated[Path, typer.Option('-o', '--output', help='Folder of the run.')],
     data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
     resume: Annotated[bool, typer.Option(help='Go on with the run in the folder.')] = False,
-    init: Annotated[Optional[Path], typer.Option(help="Another run's last.ckpt.")] = None,  # noqa: UP045
+    init: Annotated[Optional[Path], typer.Option(help='Checkpoint to start from.')] = None,  # noqa: UP045
+    minutes: Annotated[float, typer.Option(help='Stop after so long; 0: at the end.')] = 0,
+    accelerator: Annotated[str, typer.Option(help='auto, cpu, gpu, ...')] = 'auto',
+    devices: Annotated[int, typer.Option(min=1, help='Of each machine.')] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help='Machines.')] = 1,
+    precision: Annotated[str, typer.Option(help="Instead of the experiment's.")] = '',
 ) -> None:
     """Train a network; a run that was stopped goes on with --resume."""
+    from datetime import timedelta
+
+    from hydranet_ros.training.train import Hardware
     from hydranet_ros.training.train import train as run_training
 
-    roots = {name: Path(folder) for name, _, folder in (item.partition('=') for item in data)}
-    print(run_training(config, output, roots=roots, resume=resume, init_from=init))
-
-
-@app.command('eval')
-def eval_command(
-    model: Annotated[str, typer.Argument(help='Exported .onnx, or a checkpoint.')],
-    sources: Annotated[
-        list[str], typer.Argument(metavar='DATA...', help='KIND:FOLDER[:SPLIT][?options]')
-    ],
-    crop: Annotated[str, typer.Option(help='none, garg, eigen, kb or nyu_eigen.')] = 'none',
-    max_depth: Annotated[
-        float, typer.Option(min=0, help="Metres; 0: the end of the model's range, 10 at least.")
-    ] = 0.0,
-    min_depth: Annotated[float, typer.Option(min=0, help='Metres.')] = 0.001,
-    adverse: Annotated[
-        int, typer.Option(min=0, max=5, help='Also under each corruption of this severity.')
-    ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help='Of the corruptions.')] = 0,
-    limit: Annotated[int, typer.Option(min=0, help='Images of each set, spread; 0: all.')] = 0,
-    json_file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option('--json', help='Write all figures, by class and by image.'),
-    ] = None,
-    sheet: Annotated[Optional[Path], typer.Option(help='Picture of best and worst.')] = None,  # noqa: UP045
-    preset: Annotated[str, typer.Option(help='Whose classes a checkpoint has.')] = '',
-    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
-    provider: Provider = 'auto',
-    data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
-) -> None:
-    """Measure a model: mIoU, depth, normals; clear, and in adverse weather."""
-    from hydranet_ros.training.evaluation.command import run_eval
-    from hydranet_ros.training.evaluation.run import EvalOptions
-
-    options = EvalOptions(crop, min_depth, max_depth, adverse, seed, limit)
-    opener = {'preset': preset, 'domain': domain, 'provider': provider}
-    stopped = run_eval(
-        model, sources, options, opener=opener, roots=_roots(data), json_file=json_file,
-        sheet=sheet,
-    )  # fmt: skip
-    if stopped:
-        raise typer.Exit(130)
+    print(run_training(
+        config, output, roots=_roots(data), resume=resume, init_from=init,
+        max_time=timedelta(minutes=minutes) if minutes else None,
+        hardware=Hardware(accelerator, devices, nodes, precision),
+    ))  # fmt: skip
 
 
 @app.command()
@@ -310,6 +281,46 @@ def distil(
     except KeyboardInterrupt:
         print('hydranet: stopped; the same command goes on where it was.', file=sys.stderr)
         raise typer.Exit(130) from None
+
+
+@app.command('eval')
+def eval_command(
+    model: Annotated[str, typer.Argument(help='Exported .onnx, or a checkpoint.')],
+    sources: Annotated[
+        list[str], typer.Argument(metavar='DATA...', help='KIND:FOLDER[:SPLIT][?options]')
+    ],
+    crop: Annotated[str, typer.Option(help='none, garg, eigen, kb or nyu_eigen.')] = 'none',
+    max_depth: Annotated[
+        float, typer.Option(min=0, help="Metres; 0: the end of the model's range, 10 at least.")
+    ] = 0.0,
+    min_depth: Annotated[float, typer.Option(min=0, help='Metres.')] = 0.001,
+    adverse: Annotated[
+        int, typer.Option(min=0, max=5, help='Also under each corruption of this severity.')
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help='Of the corruptions.')] = 0,
+    limit: Annotated[int, typer.Option(min=0, help='Images of each set, spread; 0: all.')] = 0,
+    json_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option('--json', help='Write all figures, by class and by image.'),
+    ] = None,
+    sheet: Annotated[Optional[Path], typer.Option(help='Picture of best and worst.')] = None,  # noqa: UP045
+    preset: Annotated[str, typer.Option(help='Whose classes a checkpoint has.')] = '',
+    domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
+    provider: Provider = 'auto',
+    data: Annotated[list[str], typer.Option(help='NAME=FOLDER, repeatable.')] = [],  # noqa: B006
+) -> None:
+    """Measure a model: mIoU, depth, normals; clear, and in adverse weather."""
+    from hydranet_ros.training.evaluation.command import run_eval
+    from hydranet_ros.training.evaluation.run import EvalOptions
+
+    options = EvalOptions(crop, min_depth, max_depth, adverse, seed, limit)
+    opener = {'preset': preset, 'domain': domain, 'provider': provider}
+    stopped = run_eval(
+        model, sources, options, opener=opener, roots=_roots(data), json_file=json_file,
+        sheet=sheet,
+    )  # fmt: skip
+    if stopped:
+        raise typer.Exit(130)
 
 
 @weights_app.command('list')

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from hydranet_ros.model_info import UNLABELLED
-from hydranet_ros.training.losses import berhu_loss, segmentation_loss, silog_loss
+from hydranet_ros.training.losses import (
+    TaskWeights,
+    berhu_loss,
+    normals_loss,
+    relative_loss,
+    segmentation_loss,
+    silog_loss,
+)
 
 
 def depth_pair(predicted: list[float], true: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,7 +36,7 @@ def test_unlabelled_pixels_do_not_count() -> None:
     assert segmentation_loss(logits, labels).item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-@pytest.mark.parametrize('loss', [berhu_loss, silog_loss])
+@pytest.mark.parametrize('loss', [berhu_loss, silog_loss, relative_loss])
 def test_a_batch_without_depth_contributes_nothing_and_keeps_gradients_finite(loss) -> None:
     prediction, target = depth_pair([1.0, -2.0, 3.0], [0.0, 0.0, 0.0])
     value = loss(prediction, target)
@@ -46,7 +53,7 @@ def test_a_batch_without_labels_contributes_nothing() -> None:
     assert logits.grad.abs().max() == 0
 
 
-@pytest.mark.parametrize('loss', [berhu_loss, silog_loss])
+@pytest.mark.parametrize('loss', [berhu_loss, silog_loss, relative_loss])
 def test_a_perfect_prediction_gives_no_nan(loss) -> None:
     prediction, target = depth_pair([1.0, 2.0], [1.0, 2.0])
     value = loss(prediction, target)
@@ -91,3 +98,64 @@ def test_predictions_are_brought_to_the_targets_size() -> None:
     prediction = torch.full((1, 1, 2, 3), 5.0)
     target = torch.full((1, 7, 11), 5.0)
     assert berhu_loss(prediction, target).item() < 1e-6
+
+
+def test_the_relative_loss_by_hand() -> None:
+    prediction, target = depth_pair([19.9, -4.9, 7.0], [9.9, 9.9, 0.0])
+    expected = (math.log(2) + math.log(2)) / 2
+    assert relative_loss(prediction, target).item() == pytest.approx(expected)
+
+
+def test_what_is_invalid_has_no_say_in_the_threshold_of_berhu() -> None:
+    alone = berhu_loss(*depth_pair([2.0, 6.0, 11.0], [1.0, 1.0, 1.0]))
+    beside = berhu_loss(*depth_pair([2.0, 6.0, 11.0, 900.0], [1.0, 1.0, 1.0, 0.0]))
+    assert beside.item() == pytest.approx(alone.item())
+
+
+def normals_pair(predicted: list[float], true: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+    return (torch.tensor(predicted).view(1, 3, 1, 1).requires_grad_(),
+            torch.tensor(true).view(1, 3, 1, 1))  # fmt: skip
+
+
+def test_normals_are_compared_in_the_networks_channel_order() -> None:
+    """The head says x, z, y; a data set x, y, z. Length does not matter."""
+    same = normals_loss(*normals_pair([0.0, -5.0, 0.0], [0.0, 0.0, -1.0]))
+    assert same.item() == pytest.approx(0, abs=1e-6)
+    across = normals_loss(*normals_pair([0.0, 0.0, -3.0], [0.0, 0.0, -1.0]))
+    assert across.item() == pytest.approx(1)
+
+
+def test_unknown_normals_do_not_count() -> None:
+    prediction, target = normals_pair([1.0, 0.0, 0.0], [0.0, 0.0, 0.0])
+    value = normals_loss(prediction, target)
+    value.backward()
+    assert value.item() == 0
+    assert prediction.grad.abs().max() == 0
+
+
+def test_given_weights_are_those_of_the_paper() -> None:
+    total = TaskWeights({'segmentation': 0.5, 'depth': 0.5})
+    found = {'segmentation': torch.tensor(2.0), 'depth': torch.tensor(4.0)}
+    assert total(found, {'segmentation', 'depth'}).item() == pytest.approx(3)
+    assert total(found, {'depth'}).item() == pytest.approx(2)
+
+
+def test_learnt_weights_find_their_minimum() -> None:
+    """At the minimum of exp(-s) L + s the weight exp(-s) is 1 / L: bounded, unlike exp(+s)."""
+    weights = TaskWeights({'segmentation': 1.0, 'depth': 1.0}, learnt=True)
+    optimiser = torch.optim.Adam(weights.parameters(), lr=0.05)
+    losses = {'segmentation': torch.tensor(0.25), 'depth': torch.tensor(4.0)}
+    for _ in range(600):
+        optimiser.zero_grad()
+        weights(losses, set(losses)).backward()
+        optimiser.step()
+    found = {task: math.exp(-float(s.detach())) for task, s in weights.spread.items()}
+    assert found == pytest.approx({'segmentation': 4.0, 'depth': 0.25}, rel=0.02)
+
+
+def test_the_learnt_weight_of_an_absent_task_stays() -> None:
+    weights = TaskWeights({'segmentation': 0.5, 'depth': 0.5}, learnt=True)
+    losses = {'segmentation': torch.tensor(1.0), 'depth': torch.tensor(0.0)}
+    weights(losses, {'segmentation'}).backward()
+    assert weights.spread['depth'].grad.item() == 0
+    assert weights.spread['segmentation'].grad.item() != 0

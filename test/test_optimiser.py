@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
 
 from hydranet_ros.network.hydranet import build_hydranet
-from hydranet_ros.training.optimiser import Muon, build_optimisers, is_matrix, orthogonalise
+from hydranet_ros.training.config import OptimiserSettings
+from hydranet_ros.training.optimiser import (
+    MuonAdamW,
+    build_optimiser,
+    is_matrix,
+    orthogonalise,
+)
 
 RATES = {'learning_rate': 1e-4, 'encoder_factor': 8, 'weight_decay': 0.1}
+
+
+def muon(layer: nn.Module, lr: float, weight_decay: float = 0.0) -> MuonAdamW:
+    group = {'params': list(layer.parameters()), 'weight_decay': weight_decay, 'matrix': True}
+    return MuonAdamW([group], lr=lr)
+
+
+def build(kind: str = 'muon', model: nn.Module | None = None, **changes):
+    model = model or build_hydranet(init='kaiming')
+    settings = OptimiserSettings(kind=kind, **{**RATES, **changes})
+    return build_optimiser(model.encoder, model.decoder, settings)
 
 
 @pytest.mark.parametrize('shape', [(64, 64), (24, 96), (96, 24)])
@@ -25,7 +44,7 @@ def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
 def test_a_step_has_the_stated_spectral_norm() -> None:
     layer = nn.Conv2d(32, 64, 1, bias=False)
     before = layer.weight.detach().clone()
-    optimiser = Muon(layer.parameters(), lr=0.01)
+    optimiser = muon(layer, 0.01)
     layer(torch.rand(2, 32, 5, 5)).square().mean().backward()
     optimiser.step()
     moved = torch.linalg.matrix_norm((layer.weight - before).flatten(1).detach(), ord=2)
@@ -35,17 +54,51 @@ def test_a_step_has_the_stated_spectral_norm() -> None:
 def test_a_weight_without_a_gradient_stays() -> None:
     layer = nn.Conv2d(8, 8, 1, bias=False)
     before = layer.weight.detach().clone()
-    Muon(layer.parameters(), lr=0.1, weight_decay=0.5).step()
+    muon(layer, 0.1, 0.5).step()
     assert torch.equal(layer.weight, before)
 
 
-def test_every_parameter_has_exactly_one_optimiser() -> None:
+@pytest.mark.parametrize('kind', ['muon', 'adamw', 'sgd'])
+def test_every_parameter_is_in_exactly_one_group(kind: str) -> None:
     model = build_hydranet(init='kaiming')
-    for matrix_rate in (0.0, 0.01):
-        found = build_optimisers(model.encoder, model.decoder, matrix_rate=matrix_rate, **RATES)
-        given = [id(p) for item in found for group in item.param_groups for p in group['params']]
-        assert sorted(given) == sorted(id(p) for p in model.parameters())
-        assert len(found) == (2 if matrix_rate else 1)
+    given = [id(p) for group in build(kind, model).param_groups for p in group['params']]
+    assert sorted(given) == sorted(id(p) for p in model.parameters())
+
+
+def test_the_encoder_has_its_own_rate_and_sgd_is_the_papers() -> None:
+    """The encoder is the slower: implementations that swapped the two lost the encoder."""
+    model = build_hydranet()
+    found = build('sgd', model, learning_rate=0.01, encoder_factor=0.1)
+    rates = {id(p): group['lr'] for group in found.param_groups for p in group['params']}
+    assert {rates[id(p)] for p in model.encoder.parameters()} == {0.001}
+    assert {rates[id(p)] for p in model.decoder.parameters()} == {0.01}
+    assert {group['momentum'] for group in found.param_groups} == {0.9}
+
+
+def test_the_state_survives_saving_and_loading() -> None:
+    """Two optimisers, one loaded from the other, make the same next step."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
+    twin = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
+
+    def optimiser(of: nn.Module) -> MuonAdamW:
+        weight, *rest = of.parameters()
+        return MuonAdamW([{'params': rest}, {'params': [weight], 'matrix': True}], lr=0.01)
+
+    first = optimiser(layers)
+    picture = torch.rand(2, 8, 6, 6)
+    for _ in range(3):
+        first.zero_grad()
+        layers(picture).square().mean().backward()
+        first.step()
+    twin.load_state_dict(layers.state_dict())
+    second = optimiser(twin)
+    second.load_state_dict(deepcopy(first.state_dict()))
+    for of, by in ((layers, first), (twin, second)):
+        by.zero_grad()
+        of(picture).square().mean().backward()
+        by.step()
+    assert all(torch.equal(a, b) for a, b in zip(layers.parameters(), twin.parameters()))
 
 
 def test_only_full_1x1_convolutions_are_matrices() -> None:
@@ -56,7 +109,21 @@ def test_only_full_1x1_convolutions_are_matrices() -> None:
 
 
 def test_batch_norms_and_biases_do_not_decay() -> None:
-    model = build_hydranet()
-    (adam, _) = build_optimisers(model.encoder, model.decoder, matrix_rate=0.01, **RATES)
-    for group in adam.param_groups:
+    for group in build().param_groups:
         assert all(p.ndim > 1 for p in group['params']) or group['weight_decay'] == 0
+
+
+def test_a_closure_zeroes_the_gradients_of_every_group() -> None:
+    """Loops pass the whole step as a closure; a gradient left over would add up for ever."""
+    layer = nn.Conv2d(8, 8, 1, bias=False)
+    optimiser = muon(layer, 0.01)
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = layer(torch.ones(1, 8, 2, 2)).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimiser.step(closure)
+    assert torch.equal(layer.weight.grad, torch.full_like(layer.weight, 4.0))

@@ -3,69 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.training.augmentation import View, augment
 from hydranet_ros.training.config import TrainConfig
-from hydranet_ros.training.sample import Sample
-
-_MEAN = torch.tensor(MEAN).view(1, 3, 1, 1)
-_STD = torch.tensor(STD).view(1, 3, 1, 1)
+from hydranet_ros.training.sample import Samples
 
 
-def to_tensors(views: Sequence[View]) -> tuple[Tensor, Tensor, Tensor]:
+class Batch(NamedTuple):
     """
-    Stack views.
+    What one step sees.
 
-    :returns: image (B, 3, h, w) float32 normalised and channels-last, labels (B, h, w) int64,
-        depth (B, h, w) float32 metres.
+    :param image: (B, h, w, 3) uint8 RGB.
+    :param labels: (B, h, w) uint8, 255 unlabelled.
+    :param depth: (B, h, w) float32 metres as the training camera would see them, 0 unknown.
+    :param normals: (B, 3, h, w) float32 unit vectors, 0 unknown.
+    :param channels: (B, 2) int64, first and last + 1 channel of the head that the labels mean.
     """
-    image = torch.from_numpy(np.stack([view.image for view in views])).permute(0, 3, 1, 2)
-    labels = torch.from_numpy(np.stack([view.labels for view in views])).long()
-    depth = torch.from_numpy(np.stack([view.depth for view in views]))
-    return normalise(image), labels, depth
+
+    image: Tensor
+    labels: Tensor
+    depth: Tensor
+    normals: Tensor
+    channels: Tensor
+
+
+def to_batch(views: Sequence[View], channels: Sequence[tuple[int, int]]) -> Batch:
+    """Stack views of one size."""
+    return Batch(
+        image=torch.from_numpy(np.stack([view.image for view in views])),
+        labels=torch.from_numpy(np.stack([view.labels for view in views])),
+        depth=torch.from_numpy(np.stack([view.depth for view in views])),
+        normals=torch.from_numpy(np.stack([view.normals for view in views])).permute(0, 3, 1, 2),
+        channels=torch.tensor(channels, dtype=torch.int64).reshape(-1, 2),
+    )
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Map (B, 3, h, w) 0..255 to the network's input, float32 and channels-last."""
-    scaled = (image.float() / 255 - _MEAN) / _STD
-    return scaled.contiguous(memory_format=torch.channels_last)
+    """Map (B, h, w, 3) uint8 RGB to the network's input (B, 3, h, w), float32, channels-last."""
+    mean, std = (torch.tensor(values, device=image.device).view(3) for values in (MEAN, STD))
+    scaled = (image.float() / 255 - mean) / std
+    return scaled.permute(0, 3, 1, 2)
 
 
 class BatchSource:
     """
     Draws the batch of any step.
 
-    The random numbers of a step depend on the seed and the step alone, so a run that was killed
-    goes on with just the batches it would have seen.
+    The random numbers of a batch depend on the seed, its number and the rank of the process
+    alone, so a run that was killed goes on with just the batches it would have seen.
+
+    :param samples: the data sets, in the order of ``config.data``.
     """
 
-    def __init__(self, samples: Sequence[Sequence[Sample]], config: TrainConfig) -> None:
+    def __init__(self, samples: Sequence[Samples], config: TrainConfig, rank: int = 0) -> None:
         self._samples = samples
         self._config = config
+        self._rank = rank
         weights = np.array([source.weight for source in config.data], float)
         self._shares = weights / weights.sum()
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the batch of one step; see :func:`to_tensors`."""
-        stage = self._config.stage_at(step)
-        rng = np.random.default_rng((self._config.seed, step))
-        views = []
-        for source in self._sources(stage.batch, rng):
+    def batch(self, number: int) -> Batch:
+        """Return batch ``number`` (from 0)."""
+        stage = self._config.stage_at(number // self._config.accumulate)
+        seed = (self._config.seed, number, self._rank) if self._rank else (
+            self._config.seed, number)  # fmt: skip
+        rng = np.random.default_rng(seed)
+        losses = self._config.losses
+        views, channels = [], []
+        for source in self._sources(stage.batch, number, rng):
             pool = self._samples[source]
             sample = pool[int(rng.integers(len(pool)))]
-            view = augment(sample, rng, stage.augmentation, self._config.depth_focal_length)
-            np.copyto(view.depth, 0, where=view.depth > self._config.depth_limit)
+            view = augment(sample, rng, stage.augmentation, losses.focal_length)
+            np.copyto(view.depth, 0, where=view.depth > losses.depth_limit)
             views.append(view)
-        return to_tensors(views)
+            whole = (0, self._config.network.num_classes)
+            channels.append(self._config.data[source].channels or whole)
+        return to_batch(views, channels)
 
-    def _sources(self, size: int, rng: np.random.Generator) -> list[int]:
-        """Spread a batch over the sources as evenly as their weights allow."""
+    def _sources(self, size: int, number: int, rng: np.random.Generator) -> list[int]:
+        """Return the source of every image of a batch."""
+        if self._config.mixing == 'alternating':
+            return [self._turn(number)] * size
         exact = self._shares * size
         counts = np.floor(exact).astype(int)
         rest = exact - counts
@@ -74,12 +100,31 @@ class BatchSource:
             counts[index] += 1
         return [index for index, count in enumerate(counts) for _ in range(count)]
 
-    def stream(self, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield the batches of ``start`` to ``stop - 1``, the next one prepared ahead."""
-        with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(self.batch, start) if start < stop else None
-            for step in range(start, stop):
-                assert ahead is not None
-                current = ahead.result()
-                ahead = pool.submit(self.batch, step + 1) if step + 1 < stop else None
-                yield current
+    def _turn(self, number: int) -> int:
+        """Return whose turn batch ``number`` is: always who is furthest behind its share."""
+        cycle = number % 1000
+        counts = np.zeros(len(self._shares))
+        chosen = 0
+        for done in range(cycle + 1):
+            chosen = int(np.argmax(self._shares * (done + 1) - counts))
+            counts[chosen] += 1
+        return chosen
+
+
+@dataclass
+class BatchStream(IterableDataset):
+    """
+    The batches from ``start`` to ``stop - 1``, for a DataLoader without a batch size.
+
+    Of several workers each prepares every n-th batch, and the loader takes them in turn.
+    """
+
+    source: BatchSource
+    start: int
+    stop: int
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
+        for number in range(self.start + first, self.stop, stride):
+            yield self.source.batch(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,122 @@ import yaml
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.training.augmentation import AugmentationConfig
+from hydranet_ros.training.data.source import DataSource
+
+MIXINGS = ('mixed', 'alternating')
+PRECISIONS = ('32-true', 'bf16-mixed', '16-mixed')
 
 
 @dataclass(frozen=True)
-class DataSource:
+class TrainingSource:
     """
-    One data set of an experiment.
+    One data set of an experiment, and what of the network learns from it.
 
-    :param root: folder; a name in capitals stands for what ``--data NAME=FOLDER`` gives.
-    :param weight: share of the images of a batch, relative to the other sources.
+    In YAML the keys of the source and these stand side by side.
+
+    :param weight: share of the images, relative to the other sources.
+    :param channels: (first, last + 1) channel of the segmentation head that its classes are;
+        ``None`` for all. The 46-way head of NYUD and KITTI is [0, 40] and [40, 46].
     """
 
-    kind: str
-    root: str
-    split: str = 'train'
+    source: DataSource
     weight: float = 1.0
+    channels: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """
+    The network and its first weights.
+
+    :param start: ``kaiming`` for training from random weights, ``paper`` draws from N(0, 0.01)
+        and needs ``imagenet`` to train well.
+    :param imagenet: file of ImageNet weights for the encoder, or a name in capitals.
+    """
+
+    encoder: str = 'mobilenet_v2'
+    num_classes: int = 6
+    tasks: tuple[str, ...] = ('segmentation', 'depth')
+    start: str = 'kaiming'
+    imagenet: str = ''
+    frozen_batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """
+    See :func:`~hydranet_ros.training.optimiser.build_optimiser`.
+
+    :param kind: ``muon`` (with AdamW for what is no 1x1 convolution), ``adamw`` or ``sgd``.
+    :param learning_rate: of the decoder; the encoder's is ``encoder_factor`` times that.
+    :param matrix_rate: of 1x1 convolutions with ``muon``.
+    :param clip: largest norm of the gradient of encoder and decoder, apart; 0 for none.
+    """
+
+    kind: str = 'muon'
+    learning_rate: float = 0.00015
+    encoder_factor: float = 8.0
+    matrix_rate: float = 0.004
+    momentum: float = 0.9
+    weight_decay: float = 0.1
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """
+    See :func:`~hydranet_ros.training.schedules.rate`.
+
+    :param kind: ``constant``, ``cosine``, ``poly``, ``step`` or ``onecycle``.
+    :param warm_up: steps of linear warm-up; of ``onecycle`` the steps up to the peak.
+    :param final: share of the peak rate at the end of ``cosine`` and ``onecycle``.
+    :param first: share of the peak rate at the start of ``onecycle``.
+    :param power: of ``poly``.
+    :param milestones: steps after which ``step`` multiplies the rate by ``factor``.
+    """
+
+    kind: str = 'cosine'
+    warm_up: int = 0
+    final: float = 0.01
+    first: float = 0.04
+    power: float = 0.9
+    milestones: tuple[int, ...] = ()
+    factor: float = 0.1
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """
+    What is minimised.
+
+    :param depth_loss: ``silog``, ``relative``, ``berhu``, or ``berhu_official`` with the official
+        code's flaws.
+    :param uncertainty: learn the weights of the tasks; else they are those given.
+    :param smoothing: of labels in the cross entropy.
+    :param variance_focus: of ``silog``; 0.85 leaves much of the scale unpunished, 0 nothing.
+    :param depth_unit: metres that one unit of the raw depth output means while training; folded
+        into the head when the weights are saved.
+    :param depth_start: metres that an untrained head says.
+    :param depth_limit: metres; what is farther is unknown.
+    :param focal_length: pixels, of the camera whose depth scale is learnt.
+    """
+
+    segmentation: float = 1.0
+    depth: float = 1.0
+    normals: float = 1.0
+    depth_loss: str = 'silog'
+    uncertainty: bool = False
+    smoothing: float = 0.0
+    variance_focus: float = 0.5
+    depth_unit: float = 1.0
+    depth_start: float = 0.0
+    depth_limit: float = 160.0
+    focal_length: float = 721.5377
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps that share a crop size and a batch size."""
+    """Steps that share a crop size and a batch size (of each process)."""
 
     steps: int
     batch: int
@@ -42,36 +138,32 @@ class TrainConfig:
     """
     A training run.
 
-    :param depth_focal_length: pixels, of the camera whose depth scale is learnt.
-    :param depth_unit: metres that one unit of the raw depth output means while training; folded
-        into the head when the weights are saved.
-    :param matrix_rate: see :func:`~hydranet_ros.training.optimiser.build_optimisers`.
-    :param encoder_factor: learning rate of the encoder relative to the decoder's.
+    :param mixing: ``mixed`` draws each batch from all sources, ``alternating`` takes whole
+        batches from one source after the other, by their weights.
+    :param ema: decay of the average of the weights, which is what is measured and saved; 0: none.
+    :param precision: Lightning's name of it.
+    :param monitor: ``KIND/METRIC`` of the validation that chooses ``best.ckpt``; empty for none.
+    :param accumulate: batches whose gradients make one step.
+    :param workers: processes that prepare batches.
     """
 
-    data: tuple[DataSource, ...]
-    validation: tuple[DataSource, ...]
+    data: tuple[TrainingSource, ...]
+    validation: tuple[TrainingSource, ...]
     stages: tuple[Stage, ...]
-    encoder: str = 'mobilenet_v2'
-    num_classes: int = 6
-    tasks: tuple[str, ...] = ('segmentation', 'depth')
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
     seed: int = 1
-    learning_rate: float = 0.00015
-    encoder_factor: float = 8.0
-    matrix_rate: float = 0.004
-    weight_decay: float = 0.1
-    warm_up: int = 200
-    clip: float = 1.0
+    mixing: str = 'mixed'
     ema: float = 0.998
-    depth_weight: float = 1.0
-    depth_focal_length: float = 721.5377
-    depth_unit: float = 10.0
-    depth_limit: float = 160.0
-    smoothing: float = 0.02
+    accumulate: int = 1
+    precision: str = '32-true'
+    monitor: str = ''
     checkpoint_every: int = 200
     validate_every: int = 1000
-    bfloat16: bool = True
-    threads: int = 0
+    log_every: int = 10
+    workers: int = 1
 
     @property
     def total_steps(self) -> int:
@@ -87,11 +179,25 @@ class TrainConfig:
         return self.stages[-1]
 
 
+_PARTS: dict[str, type] = {
+    'network': NetworkSettings, 'optimiser': OptimiserSettings,
+    'schedule': ScheduleSettings, 'losses': LossSettings,
+}  # fmt: skip
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    'network.start': ('kaiming', 'paper'),
+    'optimiser.kind': ('muon', 'adamw', 'sgd'),
+    'schedule.kind': ('constant', 'cosine', 'poly', 'step', 'onecycle'),
+    'losses.depth_loss': ('silog', 'relative', 'berhu', 'berhu_official'),
+    'mixing': MIXINGS,
+    'precision': PRECISIONS,
+}
+
+
 def load_config(path: Path) -> TrainConfig:
     """
     Read an experiment.
 
-    :raises TrainingError: naming the file, the key and the allowed keys.
+    :raises TrainingError: naming the file, the key and what is allowed.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding='utf-8'))
@@ -99,22 +205,45 @@ def load_config(path: Path) -> TrainConfig:
         raise TrainingError(f'{path} cannot be read as an experiment: {err}') from err
     values = _checked(TrainConfig, raw, str(path))
     for key in ('data', 'validation'):
-        values[key] = tuple(
-            DataSource(**_checked(DataSource, row, f'{path}: {key}')) for row in values[key]
-        )
+        rows = values[key]
+        if not isinstance(rows, list) or (key == 'data' and not rows):
+            raise TrainingError(f'{path}: {key}: got {rows!r}, expected a list of data sets.')
+        values[key] = tuple(_source(row, f'{path}: {key}') for row in rows)
+    if not isinstance(values['stages'], list) or not values['stages']:
+        raise TrainingError(f'{path}: stages: got {values["stages"]!r}, expected a list.')
     values['stages'] = tuple(_stage(row, f'{path}: stages') for row in values['stages'])
-    if 'tasks' in values:
-        values['tasks'] = tuple(values['tasks'])
-    return TrainConfig(**values)
+    for key, cls in _PARTS.items():
+        if key in values:
+            values[key] = _made(cls, values[key], f'{path}: {key}')
+    config = TrainConfig(**values)
+    for key, allowed in _ALLOWED.items():
+        got: Any = config
+        for part in key.split('.'):
+            got = getattr(got, part)
+        if got not in allowed:
+            raise TrainingError(f'{path}: {key} is {got!r}; allowed: {", ".join(allowed)}.')
+    return config
+
+
+def _source(raw: Any, where: str) -> TrainingSource:
+    if not isinstance(raw, dict):
+        raise TrainingError(f'{where}: got {raw!r}, expected a mapping with kind and root.')
+    rest = dict(raw)
+    own = {key: rest.pop(key) for key in ('weight', 'channels') if key in rest}
+    if own.get('channels') is not None:
+        own['channels'] = tuple(own['channels'])
+    return TrainingSource(_made(DataSource, rest, where), **own)
 
 
 def _stage(raw: Any, where: str) -> Stage:
     values = _checked(Stage, raw, where)
-    inner = _checked(AugmentationConfig, values['augmentation'], f'{where}.augmentation')
-    for key in ('crop', 'scale'):
-        if key in inner:
-            inner[key] = tuple(inner[key])
-    return Stage(**{**values, 'augmentation': AugmentationConfig(**inner)})
+    inner = _made(AugmentationConfig, values['augmentation'], f'{where}.augmentation')
+    return Stage(**{**values, 'augmentation': inner})
+
+
+def _made(cls: type, raw: Any, where: str) -> Any:
+    values = _checked(cls, raw, where)
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
 def _checked(cls: type, raw: Any, where: str) -> dict[str, Any]:
@@ -124,7 +253,8 @@ def _checked(cls: type, raw: Any, where: str) -> dict[str, Any]:
     unknown = sorted(set(raw) - set(fields))
     missing = sorted(
         name for name, item in fields.items()
-        if item.default is dataclasses.MISSING and name not in raw
+        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        and name not in raw
     )  # fmt: skip
     if unknown or missing:
         raise TrainingError(

@@ -8,12 +8,14 @@ their gradients are nearly of rank one. An update of equal singular values (Muon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
+
+from hydranet_ros.training.config import OptimiserSettings
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -37,34 +39,52 @@ def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
     return (x.T if tall else x).to(matrix.dtype)
 
 
-class Muon(Optimizer):
+class MuonAdamW(AdamW):
     """
-    Momentum, orthogonalised, for (out, in, 1, 1) weights.
+    One optimiser for both kinds of weights, so that any training loop can drive it.
 
-    A step of rate ``lr`` has the spectral norm ``lr * sqrt(max(1, out / in))``.
+    Groups with ``matrix: True`` hold (out, in, 1, 1) weights: their momentum is orthogonalised,
+    and a step of rate ``lr`` has the spectral norm ``lr * sqrt(max(1, out / in))``. All others
+    are AdamW's.
     """
 
-    def __init__(
-        self, params: Iterable[Any], lr: float = 0.01, momentum: float = 0.95,
-        weight_decay: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(params, {'lr': lr, 'momentum': momentum, 'weight_decay': weight_decay})
+    def __init__(self, params: Iterable[Any], lr: float, *, momentum: float = 0.95) -> None:
+        # A second moment that forgets faster than the default: a late spike of the decoder's
+        # gradient would saturate ReLU6 for good.
+        super().__init__(params, lr=lr, betas=(0.9, 0.99))
+        self._momentum = momentum
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """Update every weight that has a gradient."""
-        for group in self.param_groups:
-            for weight in group['params']:
-                if weight.grad is not None:
-                    self._update(weight, weight.grad, group)
+        loss = None
+        if closure is not None:
+            # Before the groups are parted: the closure zeroes the gradients of all of them.
+            with torch.enable_grad():
+                loss = closure()
+        every = self.param_groups
+        self.param_groups = [group for group in every if not group.get('matrix')]
+        try:
+            super().step()
+        finally:
+            self.param_groups = every
+        for group in every:
+            if group.get('matrix'):
+                for weight in group['params']:
+                    if weight.grad is not None:
+                        self._update(weight, weight.grad, group)
+        return loss
 
     def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
+            # Adam's loading looks for the step in the state of every weight.
+            state['step'] = torch.zeros(())
             state['momentum'] = torch.zeros_like(weight)
+        state['step'] += 1
         kept = state['momentum']
-        kept.lerp_(gradient, 1 - group['momentum'])
-        ahead = torch.lerp(gradient, kept, group['momentum']).flatten(1)
+        kept.lerp_(gradient, 1 - self._momentum)
+        ahead = torch.lerp(gradient, kept, self._momentum).flatten(1)
         rows, columns = ahead.shape
         size = group['lr'] * max(1.0, rows / columns) ** 0.5
         weight.mul_(1 - group['lr'] * group['weight_decay'])
@@ -76,37 +96,38 @@ def is_matrix(weight: Tensor) -> bool:
     return weight.ndim == 4 and weight.shape[2:] == (1, 1) and weight.shape[1] > 1
 
 
-def build_optimisers(
+def build_optimiser(
     encoder: nn.Module,
     decoder: nn.Module,
+    settings: OptimiserSettings,
     *,
-    learning_rate: float,
-    encoder_factor: float,
-    matrix_rate: float,
-    weight_decay: float,
-) -> list[Optimizer]:
+    others: Sequence[Tensor] = (),
+) -> Optimizer:
     """
-    Return the optimisers of a network; each group's ``peak`` is its rate before any schedule.
+    Return the optimiser of a network; each group's rate is its peak, before any schedule.
 
-    :param learning_rate: AdamW's rate in the decoder.
-    :param encoder_factor: AdamW's rate in the encoder relative to that.
-    :param matrix_rate: Muon's rate for all 1x1 convolutions; 0 leaves them to AdamW.
-    :param weight_decay: decoupled; none for batch norms and biases.
+    Weight decay is for weights, never for batch norms and biases; ``sgd`` is the paper's kind of
+    training, where the decay is part of the gradient.
+
+    :param others: what else is learnt (the weights of the tasks), at the decoder's rate.
     """
-    groups = []
     matrices = []
-    for part, rate in ((encoder, learning_rate * encoder_factor), (decoder, learning_rate)):
+    groups: list[dict[str, Any]] = []
+    rates = (settings.learning_rate * settings.encoder_factor, settings.learning_rate)
+    for part, rate in zip((encoder, decoder), rates):
         rest = list(part.parameters())
-        if matrix_rate:
+        if settings.kind == 'muon' and settings.matrix_rate:
             matrices += [weight for weight in rest if is_matrix(weight)]
             rest = [weight for weight in rest if not is_matrix(weight)]
-        for decay, decayed in ((weight_decay, True), (0.0, False)):
+        for decay, decayed in ((settings.weight_decay, True), (0.0, False)):
             chosen = [weight for weight in rest if (weight.ndim > 1) == decayed]
-            groups.append({'params': chosen, 'weight_decay': decay, 'peak': rate})
-    # A second moment that forgets faster than the default: a late spike of the decoder's gradient
-    # would saturate ReLU6 for good.
-    found: list[Optimizer] = [AdamW(groups, lr=learning_rate, betas=(0.9, 0.99))]
+            if chosen:
+                groups.append({'params': chosen, 'weight_decay': decay, 'lr': rate})
+    if others:
+        groups.append({'params': list(others), 'weight_decay': 0.0, 'lr': rates[1]})
+    if settings.kind == 'sgd':
+        return SGD(groups, lr=rates[1], momentum=settings.momentum)
     if matrices:
-        group = {'params': matrices, 'peak': matrix_rate}
-        found.append(Muon([group], lr=matrix_rate, weight_decay=weight_decay))
-    return found
+        groups.append({'params': matrices, 'weight_decay': settings.weight_decay,
+                       'lr': settings.matrix_rate, 'matrix': True})  # fmt: skip
+    return MuonAdamW(groups, lr=rates[1])

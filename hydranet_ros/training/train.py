@@ -1,195 +1,102 @@
 """
-The training loop: plain, resumable, with an average of the weights.
+A training run, from an experiment to a checkpoint that can be exported.
 
-``train(config, output)`` writes ``last.ckpt`` (everything needed to go on), ``log.csv`` and, at
-the end, ``final.ckpt`` with the averaged weights in the package's own checkpoint format.
+The output folder holds ``last.ckpt`` (all that is needed to go on), ``best.ckpt`` where the
+experiment names a metric, ``logs`` (CSV and TensorBoard, one version a start) and, at the end,
+``final.ckpt``: the averaged weights in the package's own format.
 """
 
 from __future__ import annotations
 
-import csv
-import math
-import os
-import time
-from collections.abc import Mapping
-from copy import deepcopy
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import (
+    Callback,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    RichProgressBar,
+    WeightAveraging,
+)
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
-from hydranet_ros.training.batches import BatchSource
-from hydranet_ros.training.config import DataSource, TrainConfig, load_config
-from hydranet_ros.training.datasets import load
-from hydranet_ros.training.evaluate import evaluate_network
-from hydranet_ros.training.losses import segmentation_loss, silog_loss
-from hydranet_ros.training.optimiser import build_optimisers
-from hydranet_ros.training.sample import Sample
-
-_LOG_FIELDS = (
-    'step', 'seconds', 'learning_rate', 'loss', 'segmentation', 'depth', 'miou', 'abs_rel', 'rmse',
-)  # fmt: skip
+from hydranet_ros.network.checkpoints import load_checkpoint, load_encoder, save_checkpoint
+from hydranet_ros.training.batches import BatchSource, BatchStream
+from hydranet_ros.training.config import TrainConfig, TrainingSource, load_config
+from hydranet_ros.training.data.catalogue import check_dataset, open_dataset
+from hydranet_ros.training.evaluate import measure
+from hydranet_ros.training.learner import JointLearner
+from hydranet_ros.training.sample import Samples
 
 
-# Metres that an untrained depth head says: the middle of a street, seen by the training camera.
-_FIRST_DEPTH = 30.0
+@dataclass(frozen=True)
+class Hardware:
+    """
+    Where a run runs, in Lightning's words.
+
+    :param devices: how many on each of ``nodes`` machines.
+    :param precision: instead of the experiment's; empty for that.
+    """
+
+    accelerator: str = 'auto'
+    devices: int = 1
+    nodes: int = 1
+    precision: str = ''
 
 
-class Trainer:
-    """One run: the network, its average, the optimiser and where they are kept."""
+class AveragedWeights(WeightAveraging):
+    """An exponential average of the weights that forgets the first steps quickly."""
 
-    def __init__(self, config: TrainConfig, output: Path, roots: Mapping[str, Path]) -> None:
-        self.config = config
-        self.output = output
-        torch.manual_seed(config.seed)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        network = HydraNetConfig(config.encoder, config.num_classes, config.tasks)
-        model = build_hydranet(network, init='kaiming')
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if 'depth' in config.tasks:
-            start = _FIRST_DEPTH / config.depth_unit
-            nn.init.constant_(self.model.decoder.heads['depth'].out.bias, start)
-        self.average = deepcopy(self.model).eval().requires_grad_(False)
-        self.optimisers = build_optimisers(
-            self.model.encoder, self.model.decoder, learning_rate=config.learning_rate,
-            encoder_factor=config.encoder_factor, matrix_rate=config.matrix_rate,
-            weight_decay=config.weight_decay,
-        )  # fmt: skip
-        self.step = 0
-        self.seconds = 0.0
-        self.batches = BatchSource([_load(item, roots) for item in config.data], config)
-        self.validation = [_load(item, roots) for item in config.validation]
+    def __init__(self, decay: float) -> None:
+        def average(kept: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+            now = min(decay, (1 + float(count)) / (10 + float(count)))
+            return kept.lerp(new, 1 - now) if kept.is_floating_point() else new
 
-    def schedule(self, step: int) -> float:
-        """Return the share of the peak rate: linear warm-up, then half a cosine down to 1 %."""
-        warm_up = min(self.config.warm_up, max(1, self.config.total_steps // 10))
-        if step < warm_up:
-            return (step + 1) / warm_up
-        done = (step - warm_up) / max(1, self.config.total_steps - warm_up)
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+        super().__init__(avg_fn=average)
 
-    def losses(self, image: Tensor, labels: Tensor, depth: Tensor) -> dict[str, Tensor]:
-        """Return the loss of each task that the network has."""
-        with torch.autocast('cpu', torch.bfloat16, enabled=self.config.bfloat16):
-            outputs = self.model(image)
-        found = {}
-        if 'segmentation' in outputs:
-            found['segmentation'] = segmentation_loss(
-                outputs['segmentation'], labels, smoothing=self.config.smoothing
-            )
-        if 'depth' in outputs:
-            metres = outputs['depth'].float() * self.config.depth_unit
-            found['depth'] = self.config.depth_weight * silog_loss(
-                metres, depth, variance_focus=0.5
-            )
-        return found
 
-    def update(self, batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
-        """Take one optimiser step and return the losses."""
-        share = self.schedule(self.step)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group['lr'] = share * group['peak']
-        found = self.losses(*batch)
-        total = torch.stack(list(found.values())).sum()
-        if not bool(torch.isfinite(total)):
-            raise TrainingError(
-                f'The loss is not finite at step {self.step}: {found}. Lower learning_rate.'
-            )
-        self.model.zero_grad(set_to_none=True)
-        total.backward()
-        for part in (self.model.encoder, self.model.decoder):
-            nn.utils.clip_grad_norm_(part.parameters(), self.config.clip)
-        for optimiser in self.optimisers:
-            optimiser.step()
-        self.step += 1
-        self._update_average()
-        return {key: float(value.detach()) for key, value in {'loss': total, **found}.items()}
+class Validation(Callback):
+    """
+    Measures the network on whole images, each set by the metrics of ``hydranet eval``.
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for kept, new in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if kept.dtype.is_floating_point:
-                kept.lerp_(new, 1 - decay)
-            else:
-                kept.copy_(new)
+    :param last: where all is saved when the training ends, in time or at its end.
+    """
 
-    def save(self) -> None:
-        """Write ``last.ckpt`` so that a kill at any moment leaves a whole file."""
-        state = {
-            'model': self.model.state_dict(),
-            'average': self.average.state_dict(),
-            'optimisers': [item.state_dict() for item in self.optimisers],
-            'step': self.step,
-            'seconds': self.seconds,
-        }
-        write_atomically(state, self.output / 'last.ckpt')
+    def __init__(self, sets: Sequence[tuple[str, TrainingSource, Samples]], last: Path) -> None:
+        self._sets = sets
+        self._last = last
 
-    def resume(self) -> None:
-        """Go on from ``last.ckpt``."""
-        path = self.output / 'last.ckpt'
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        self.model.load_state_dict(state['model'])
-        self.average.load_state_dict(state['average'])
-        for optimiser, kept in zip(self.optimisers, state['optimisers'], strict=True):
-            optimiser.load_state_dict(kept)
-        self.step = state['step']
-        self.seconds = state['seconds']
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Save before the average takes the place of the weights that training goes on with."""
+        trainer.save_checkpoint(self._last)
 
-    def finished_network(self) -> HydraNet:
-        """Return the averaged network whose depth output is metres."""
-        network = deepcopy(self.average)
-        if 'depth' in self.config.tasks:
-            head = network.decoder.heads['depth'].out
-            head.weight.mul_(self.config.depth_unit)
-            head.bias.mul_(self.config.depth_unit)
-        return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-
-    def run(self) -> None:
-        """Train to the end of the last stage."""
-        total = self.config.total_steps
-        started = time.monotonic() - self.seconds
-        sums: dict[str, float] = {}
-        for batch in self.batches.stream(self.step, total):
-            for key, value in self.update(batch).items():
-                sums[key] = sums.get(key, 0.0) + value
-            self.seconds = time.monotonic() - started
-            if self.step % 50 == 0 or self.step == total:
-                count = 50 if self.step % 50 == 0 else self.step % 50
-                self._report({key: value / count for key, value in sums.items()})
-                sums = {}
-            if self.step % self.config.checkpoint_every == 0 or self.step == total:
-                self.save()
-
-    def _report(self, means: dict[str, float]) -> None:
-        row: dict[str, Any] = {
-            'step': self.step, 'seconds': round(self.seconds),
-            'learning_rate': self.config.learning_rate * self.schedule(self.step), **means,
-        }  # fmt: skip
-        if self.validation and (
-            self.step % self.config.validate_every == 0 or self.step == self.config.total_steps
-        ):
-            row.update(evaluate_network(self.finished_network(), self.validation, self.config))
-        self._log(row)
-        shown = ' '.join(f'{key} {value:.4g}' for key, value in row.items() if key != 'step')
-        print(f'step {self.step}/{self.config.total_steps} {shown}', flush=True)
-
-    def _log(self, row: dict[str, Any]) -> None:
-        path = self.output / 'log.csv'
-        fresh = not path.exists()
-        with path.open('a', newline='', encoding='utf-8') as handle:
-            writer = csv.DictWriter(handle, _LOG_FIELDS, extrasaction='ignore')
-            if fresh:
-                writer.writeheader()
-            writer.writerow(
-                {key: f'{value:.5g}' if isinstance(value, float) else value
-                 for key, value in row.items()}
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Log ``SET/METRIC`` of every set."""
+        config = pl_module.config
+        for name, source, samples in self._sets:
+            first, end = source.channels or (0, config.network.num_classes)
+            row = measure(
+                pl_module.predictor((first, end)), samples, num_classes=end - first,
+                focal_length=config.losses.focal_length,
             )  # fmt: skip
+            pl_module.log_dict(
+                {f'{name}/{key}': torch.tensor(value, dtype=torch.float32)
+                 for key, value in row.items()},
+                sync_dist=False,
+            )  # fmt: skip
+            shown = '  '.join(f'{key} {value:.4g}' for key, value in row.items())
+            if trainer.is_global_zero:
+                print(f'step {trainer.global_step}: {name}: {shown}', flush=True)
 
 
 def train(
@@ -199,55 +106,124 @@ def train(
     roots: Mapping[str, Path] | None = None,
     resume: bool = False,
     init_from: Path | None = None,
+    max_time: timedelta | None = None,
+    hardware: Hardware | None = None,
 ) -> Path:
     """
-    Run an experiment and return the path of its final checkpoint.
+    Run an experiment and return the path of its final checkpoint, or of the last one if it was
+    stopped before its end.
 
     :param roots: what the capital names of the experiment's data sources stand for.
     :param resume: go on from ``output/last.ckpt``; without it an existing run is refused.
-    :param init_from: start from the weights of another run's ``last.ckpt``.
+    :param init_from: start from the weights of a checkpoint of the same shape, any that
+        :func:`~hydranet_ros.network.checkpoints.load_checkpoint` reads.
+    :param max_time: stop, ready to go on, after so long.
     :raises TrainingError: if the experiment is malformed, the output holds another run, or the
         loss is not finite.
-    :raises DatasetError: if data are missing.
+    :raises DatasetError: if data are missing or do not fit; before the first step.
     """
-    config = load_config(config_path)
-    output.mkdir(parents=True, exist_ok=True)
+    config, roots, hardware = load_config(config_path), roots or {}, hardware or Hardware()
     last = output / 'last.ckpt'
     if last.exists() and not resume:
         raise TrainingError(f'{last} exists. Add --resume to go on, or choose another folder.')
-    trainer = Trainer(config, output, roots or {})
-    if last.exists():
-        trainer.resume()
-    elif init_from is not None:
-        state = torch.load(init_from, map_location='cpu', weights_only=True)
-        trainer.model.load_state_dict(state['average'])
-        trainer.average.load_state_dict(state['average'])
-    trainer.run()
+    seed_everything(config.seed, workers=True, verbose=False)
+    sets = [open_dataset(item.source, roots) for item in config.data]
+    checked = [(name, item, open_dataset(item.source, roots)) for name, item in _named(config)]
+    if not last.exists():
+        for item, samples in (*zip(config.data, sets), *((b, c) for _, b, c in checked)):
+            first, end = item.channels or (0, config.network.num_classes)
+            check_dataset(samples, end - first)
+    learner = _learner(config, roots, None if last.exists() else init_from)
+    with warnings.catch_warnings():
+        # Advice on logging services, on workers, on a folder that shall hold more than one file.
+        warnings.simplefilter('ignore')
+        logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
+        trainer = _trainer(config, output, hardware, max_time, Validation(checked, last))
+        batches = BatchSource(sets, config, rank=trainer.global_rank)
+        _fit(trainer, learner, batches, last if last.exists() else None)
+    if trainer.global_step < config.total_steps:
+        if trainer.is_global_zero:
+            print(f'Stopped at step {trainer.global_step} of {config.total_steps}; '
+                  'go on with --resume.')  # fmt: skip
+        return last
     final = output / 'final.ckpt'
-    save_network(trainer.finished_network(), final)
+    if trainer.is_global_zero:
+        save_checkpoint(learner.finished_network(), final)
     return final
 
 
-def save_network(network: HydraNet, path: Path) -> None:
-    """Write a network in the package's own checkpoint format."""
-    from hydranet_ros.network.checkpoints import save_checkpoint
-
-    save_checkpoint(network, path)
-
-
-def write_atomically(state: Any, path: Path) -> None:
-    """Write with torch.save, whole or not at all."""
-    temporary = path.with_suffix('.part')
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def _load(source: DataSource, roots: Mapping[str, Path]) -> list[Sample]:
-    head, _, tail = source.root.partition('/')
-    if head.isupper():
-        if head not in roots:
+def _learner(
+    config: TrainConfig, roots: Mapping[str, Path], init_from: Path | None
+) -> JointLearner:
+    learner = JointLearner(config)
+    if init_from is not None:
+        learner.start_from(load_checkpoint(init_from).network())
+    elif config.network.imagenet:
+        name = config.network.imagenet
+        if name.isupper() and name not in roots:
             raise TrainingError(
-                f'The experiment names the folder {head}; say where it is: --data {head}=FOLDER'
+                f'The experiment names the file {name}; say where it is: --data {name}=FILE'
             )
-        return load(source.kind, roots[head] / tail, source.split)
-    return load(source.kind, Path(source.root), source.split)
+        load_encoder(learner.network, roots.get(name, Path(name)))
+    return learner
+
+
+def _trainer(
+    config: TrainConfig, output: Path, hardware: Hardware, max_time: timedelta | None,
+    validation: Validation,
+) -> Trainer:  # fmt: skip
+    # The validation stands before the average, which swaps the weights back when it ends.
+    callbacks: list[Callback] = [
+        validation,
+        *([AveragedWeights(config.ema)] if config.ema else []),
+        ModelCheckpoint(
+            dirpath=output, filename='last', every_n_train_steps=config.checkpoint_every,
+            save_top_k=1, save_on_exception=True, enable_version_counter=False,
+        ),
+        LearningRateMonitor('step'),
+        RichProgressBar(),
+    ]  # fmt: skip
+    if config.monitor:
+        callbacks.append(ModelCheckpoint(
+            dirpath=output, filename='best', monitor=config.monitor,
+            mode='max' if config.monitor.endswith(('miou', 'accuracy', 'delta1')) else 'min',
+            enable_version_counter=False,
+        ))  # fmt: skip
+    return Trainer(
+        accelerator=hardware.accelerator, devices=hardware.devices,
+        num_nodes=hardware.nodes, precision=hardware.precision or config.precision,  # type: ignore[arg-type]
+        max_epochs=-1, max_steps=config.total_steps, max_time=max_time,
+        accumulate_grad_batches=config.accumulate,
+        val_check_interval=config.validate_every * config.accumulate,
+        check_val_every_n_epoch=None, num_sanity_val_steps=0,
+        log_every_n_steps=config.log_every, callbacks=callbacks,
+        logger=[CSVLogger(output, name='logs'), TensorBoardLogger(output, name='tensorboard')],
+        use_distributed_sampler=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def _fit(
+    trainer: Trainer, learner: JointLearner, batches: BatchSource, checkpoint: Path | None
+) -> None:
+    config = learner.config
+    done = 0
+    if checkpoint is not None:
+        done = torch.load(checkpoint, map_location='cpu', weights_only=True)['global_step']
+    stream = BatchStream(batches, done * config.accumulate, config.total_steps * config.accumulate)
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=config.workers, pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if config.workers else None,
+    )  # fmt: skip
+    trainer.fit(
+        learner, loader, DataLoader([0], batch_size=None),  # type: ignore[arg-type]
+        ckpt_path=checkpoint, weights_only=True,
+    )  # fmt: skip
+
+
+def _named(config: TrainConfig) -> list[tuple[str, TrainingSource]]:
+    """Give every validation set a name: its kind, numbered where there are several."""
+    kinds = [item.source.kind for item in config.validation]
+    return [
+        (kind if kinds.count(kind) == 1 else f'{kind}{index}', item)
+        for index, (kind, item) in enumerate(zip(kinds, config.validation))
+    ]

@@ -1,0 +1,205 @@
+"""The joint network as Lightning trains it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from hydranet_ros.errors import TrainingError
+from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
+from hydranet_ros.training.batches import Batch, normalise
+from hydranet_ros.training.config import LossSettings, TrainConfig
+from hydranet_ros.training.evaluation.tally import Predictor
+from hydranet_ros.training.losses import (
+    TaskWeights,
+    berhu_loss,
+    normals_loss,
+    relative_loss,
+    resize_to,
+    segmentation_loss,
+    silog_loss,
+)
+from hydranet_ros.training.optimiser import build_optimiser
+from hydranet_ros.training.schedules import rate
+
+
+class JointLearner(LightningModule):
+    """
+    The network, its losses and how it is optimised.
+
+    The depth head counts in ``losses.depth_unit`` metres here; :meth:`finished_network` has it
+    in metres.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.config = config
+        settings = config.network
+        network = build_hydranet(
+            HydraNetConfig(settings.encoder, settings.num_classes, settings.tasks),
+            init=settings.start,
+        )
+        self.network: HydraNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        losses = config.losses
+        if 'depth' in settings.tasks and losses.depth_start:
+            bias = self.network.decoder.heads['depth'].out.bias
+            nn.init.constant_(bias, losses.depth_start / losses.depth_unit)
+        self.task_weights = TaskWeights(
+            {task: getattr(losses, task) for task in settings.tasks}, learnt=losses.uncertainty
+        )
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Map (B, h, w, 3) uint8 RGB to the raw outputs, depth in metres."""
+        outputs = self.network(normalise(image))
+        if 'depth' in outputs:
+            outputs['depth'] = outputs['depth'].float() * self.config.losses.depth_unit
+        return outputs
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss of each task, 0 where the batch has no annotation of it."""
+        settings = self.config.losses
+        outputs = self(batch.image)
+        found = {}
+        with torch.autocast(self.device.type, enabled=False):
+            if 'segmentation' in outputs:
+                found['segmentation'] = self._segmentation(outputs['segmentation'], batch)
+            if 'depth' in outputs:
+                found['depth'] = depth_loss(outputs['depth'], batch.depth, settings)
+            if 'normals' in outputs:
+                found['normals'] = normals_loss(outputs['normals'], batch.normals)
+        return found
+
+    def _segmentation(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the cross entropy, each image's on its own slice of the channels."""
+        labels = batch.labels.long()
+        smoothing = self.config.losses.smoothing
+        total = logits.sum() * 0.0
+        known = (labels != UNLABELLED).sum().clamp_min(1)
+        for first, end in {(int(a), int(b)) for a, b in batch.channels}:
+            chosen = (batch.channels == torch.tensor([first, end], device=self.device)).all(1)
+            share = (labels[chosen] != UNLABELLED).sum() / known
+            total = total + share * segmentation_loss(
+                logits[chosen, first:end], labels[chosen], smoothing=smoothing
+            )
+        return total
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return what is minimised."""
+        found = self.losses(batch)
+        present = set()
+        if bool((batch.labels != UNLABELLED).any()):
+            present.add('segmentation')
+        if bool((batch.depth > 0).any()):
+            present.add('depth')
+        if bool((batch.normals != 0).any()):
+            present.add('normals')
+        total = self.task_weights(found, present)
+        if not bool(torch.isfinite(total)):
+            shown = {name: float(value.detach()) for name, value in found.items()}
+            raise TrainingError(
+                f'The loss is not finite at step {self.global_step}: {shown}. '
+                'Lower optimiser.learning_rate.'
+            )
+        self.log('loss', total.detach(), prog_bar=True)
+        for name in sorted(present & set(found)):
+            self.log(f'train/{name}', found[name].detach(), prog_bar=True)
+        return total
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Do nothing: whole images of several data sets are measured by a callback."""
+
+    def predictor(self, channels: tuple[int, int]) -> Predictor:
+        """
+        Return a function from an (H, W, 3) uint8 RGB image to labels and depth of its size.
+
+        :param channels: of the segmentation head, whose first is label 0.
+        """
+
+        @torch.no_grad()
+        def predict(image: NDArray[np.uint8]) -> dict[str, NDArray]:
+            outputs = self(torch.from_numpy(image)[None].to(self.device))
+            found = {}
+            if 'segmentation' in outputs:
+                logits = outputs['segmentation'][:, slice(*channels)]
+                labels = resize_to(logits, image.shape[:2])[0].argmax(0)
+                found['labels'] = labels.cpu().numpy()
+            if 'depth' in outputs:
+                depth = resize_to(outputs['depth'], image.shape[:2])[0, 0].abs()
+                found['depth'] = depth.cpu().numpy()
+            return found
+
+        return predict
+
+    def configure_optimizers(self) -> Any:  # type: ignore[override]
+        """Return the optimiser and its schedule, counted in steps."""
+        config = self.config
+        optimiser = build_optimiser(
+            self.network.encoder, self.network.decoder, config.optimiser,
+            others=list(self.task_weights.parameters()),
+        )  # fmt: skip
+        total = config.total_steps
+        schedule = LambdaLR(optimiser, lambda step: rate(config.schedule, step, total))
+        return {'optimizer': optimiser,
+                'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}  # fmt: skip
+
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        """Clip encoder and decoder apart: the depth head's gradients would scale all others."""
+        if self.config.optimiser.clip:
+            for part in (self.network.encoder, self.network.decoder):
+                nn.utils.clip_grad_norm_(part.parameters(), self.config.optimiser.clip)
+
+    def train(self, mode: bool = True) -> JointLearner:
+        """Switch to training; frozen batch norms stay as they are."""
+        super().train(mode)
+        if mode and self.config.network.frozen_batch_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    @torch.no_grad()
+    def finished_network(self) -> HydraNet:
+        """Return a copy of the network whose depth output is metres, for evaluation."""
+        network = deepcopy(self.network).cpu().eval().requires_grad_(False)
+        _scale_depth(network, self.config.losses.depth_unit)
+        return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def start_from(self, network: HydraNet) -> None:
+        """
+        Take over the weights of a network whose depth output is metres.
+
+        :raises TrainingError: if its shape is another.
+        """
+        if network.config != self.network.config:
+            raise TrainingError(
+                f'The weights to start from are of {network.config}, the experiment wants '
+                f'{self.network.config}.'
+            )
+        copy = deepcopy(network)
+        _scale_depth(copy, 1 / self.config.losses.depth_unit)
+        self.network.load_state_dict(copy.state_dict())
+
+
+def depth_loss(metres: Tensor, target: Tensor, settings: LossSettings) -> Tensor:
+    """Return the loss that the settings name."""
+    if settings.depth_loss == 'silog':
+        return silog_loss(metres, target, variance_focus=settings.variance_focus)
+    if settings.depth_loss == 'relative':
+        return relative_loss(metres, target)
+    return berhu_loss(metres, target, official=settings.depth_loss == 'berhu_official')
+
+
+@torch.no_grad()
+def _scale_depth(network: HydraNet, factor: float) -> None:
+    if 'depth' in network.config.tasks:
+        for value in network.decoder.heads['depth'].get_submodule('out').parameters():
+            value.mul_(factor)
