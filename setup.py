@@ -43,7 +43,6 @@ EXTRAS = {
         'lightning>=2.4,<3',
         'torchmetrics>=1.4,<2',
         'tensorboard>=2.17,<3',
-        'albumentations>=2.0.8,<2.1',
         'scipy>=1.11,<2',
         'h5py>=3.10,<4',
         'onnx>=1.16,<2',

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 
 from hydranet_ros.errors import DatasetError, ModelError
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNetConfig, build_hydranet
-from hydranet_ros.training.evaluate import evaluate_network, measure, predict
+from hydranet_ros.training.evaluate import measure, predict
 from hydranet_ros.training.evaluation.crops import CROPS, crop_window
 from hydranet_ros.training.evaluation.tally import Protocol, Tally, metric_depth
 from hydranet_ros.training.sample import Sample
@@ -142,20 +140,3 @@ def test_logits_are_resized_and_then_decided(network) -> None:
     assert found['depth'].shape == (37, 53)
     assert (found['depth'] >= 0).all()
     assert np.linalg.norm(found['normals'], axis=-1) == pytest.approx(1, abs=1e-4)
-
-
-def test_evaluate_network_takes_each_figure_from_the_first_set_that_has_it(network) -> None:
-    labels = np.zeros((32, 48), np.uint8)
-    image = np.full((32, 48, 3), 90, np.uint8)
-    depth = np.full((32, 48), 5.0, np.float32)
-    first = [sample(image=image, labels=labels)]
-    second = [sample(image=image, labels=labels + 1, depth=depth)]
-    config = SimpleNamespace(num_classes=4, depth_focal_length=100.0)
-    network.train()
-    found = evaluate_network(network, [first, second], config)
-    assert network.training
-    network.eval()
-    alone = evaluate_network(network, [first], config)
-    assert found['miou'] == alone['miou']
-    assert 'rmse' in found
-    assert 'rmse' not in alone

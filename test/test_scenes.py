@@ -25,7 +25,7 @@ FOCAL = kitti_camera(SIZE).fx
 
 @pytest.fixture(scope='module')
 def street() -> Street:
-    return build_street(4)
+    return build_street(8)
 
 
 @pytest.fixture(scope='module')

@@ -6,8 +6,7 @@ The command ``hydranet eval`` is in :mod:`hydranet_ros.training.evaluation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol as Interface
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,7 @@ from hydranet_ros.training.evaluation.predictors import network_predictor
 from hydranet_ros.training.evaluation.tally import Predictor, Protocol, Tally
 from hydranet_ros.training.sample import Sample
 
-__all__ = ['Predictor', 'evaluate_network', 'measure', 'predict']
-
-
-class Facts(Interface):
-    """What evaluation needs of an experiment."""
-
-    @property
-    def num_classes(self) -> int:
-        """Return the number of classes of the segmentation head."""
-
-    @property
-    def depth_focal_length(self) -> float:
-        """Return the focal length, in pixels, whose depth scale is learnt."""
+__all__ = ['Predictor', 'measure', 'predict']
 
 
 def predict(network: HydraNet, image: NDArray[np.uint8]) -> dict[str, NDArray]:
@@ -72,26 +59,3 @@ def measure(
         for group in ('segmentation', 'depth_pooled', 'normals')
         for name, value in groups.get(group, {}).items()
     }
-
-
-def evaluate_network(
-    network: HydraNet, sets: Sequence[Iterable[Sample]], config: Facts
-) -> dict[str, float]:
-    """
-    Return each figure of the first set that has it; see :func:`measure`.
-
-    The network is left in the mode (training or evaluation) that it came in.
-    """
-    row: dict[str, float] = {}
-    training = network.training
-    predictor = network_predictor(network)
-    try:
-        for samples in sets:
-            found = measure(
-                predictor, samples,
-                num_classes=config.num_classes, focal_length=config.depth_focal_length,
-            )  # fmt: skip
-            row = {**found, **row}
-    finally:
-        network.train(training)
-    return row

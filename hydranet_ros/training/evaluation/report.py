@@ -21,8 +21,9 @@ from hydranet_ros.training.evaluation.published import published_rows
 from hydranet_ros.training.evaluation.run import Evaluation, SetResult
 
 FORMAT = 1
-_PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'opencv-python', 'onnxruntime',
-             'onnxruntime-gpu', 'albumentations')  # fmt: skip
+_PACKAGES = (
+    'torch', 'numpy', 'opencv-python-headless', 'opencv-python', 'onnxruntime', 'onnxruntime-gpu',
+)  # fmt: skip
 
 
 def report(evaluation: Evaluation, command: Sequence[str] = ()) -> dict[str, Any]:
