@@ -5,10 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -17,13 +15,13 @@ from hydranet_ros.model_info import UNLABELLED
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
 from hydranet_ros.training.batches import Batch, normalise
 from hydranet_ros.training.config import LossSettings, TrainConfig
+from hydranet_ros.training.evaluation.predictors import network_predictor
 from hydranet_ros.training.evaluation.tally import Predictor
 from hydranet_ros.training.losses import (
     TaskWeights,
     berhu_loss,
     normals_loss,
     relative_loss,
-    resize_to,
     segmentation_loss,
     silog_loss,
 )
@@ -118,25 +116,11 @@ class JointLearner(LightningModule):
 
     def predictor(self, channels: tuple[int, int]) -> Predictor:
         """
-        Return a function from an (H, W, 3) uint8 RGB image to labels and depth of its size.
+        Return a function from an (H, W, 3) uint8 RGB image to what the weights of now say of it.
 
         :param channels: of the segmentation head, whose first is label 0.
         """
-
-        @torch.no_grad()
-        def predict(image: NDArray[np.uint8]) -> dict[str, NDArray]:
-            outputs = self(torch.from_numpy(image)[None].to(self.device))
-            found = {}
-            if 'segmentation' in outputs:
-                logits = outputs['segmentation'][:, slice(*channels)]
-                labels = resize_to(logits, image.shape[:2])[0].argmax(0)
-                found['labels'] = labels.cpu().numpy()
-            if 'depth' in outputs:
-                depth = resize_to(outputs['depth'], image.shape[:2])[0, 0].abs()
-                found['depth'] = depth.cpu().numpy()
-            return found
-
-        return predict
+        return network_predictor(self.finished_network().to(self.device), channels)
 
     def configure_optimizers(self) -> Any:  # type: ignore[override]
         """Return the optimiser and its schedule, counted in steps."""
