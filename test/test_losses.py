@@ -76,6 +76,21 @@ def test_unknown_depth_does_not_dilute_berhu_unless_official() -> None:
     assert berhu_loss(*half, official=True).item() == pytest.approx(full.item() / 2)
 
 
+def test_each_image_has_its_own_threshold_unless_official() -> None:
+    """One far miss would make the loss of all other images of its batch linear."""
+    generator = torch.Generator().manual_seed(4)
+    target = torch.rand(2, 6, 8, generator=generator) * 5 + 1
+    prediction = target[:, None] + torch.randn(2, 1, 6, 8, generator=generator)
+    prediction[1, 0, 3, 3] += 60
+    alone = [berhu_loss(prediction[i : i + 1], target[i : i + 1]) for i in (0, 1)]
+    assert float(berhu_loss(prediction, target)) == pytest.approx(float(sum(alone)) / 2)
+    official = [
+        berhu_loss(prediction[i : i + 1], target[i : i + 1], official=True) for i in (0, 1)
+    ]
+    together = float(berhu_loss(prediction, target, official=True))
+    assert together < 0.95 * float(sum(official)) / 2
+
+
 def test_a_negative_prediction_has_a_gradient_unless_official() -> None:
     prediction, target = depth_pair([-3.0], [1.0])
     berhu_loss(prediction, target).backward()

@@ -50,18 +50,21 @@ def berhu_loss(prediction: Tensor, target: Tensor, *, official: bool = False) ->
 
     :param prediction: (B, 1, h, w) metres.
     :param target: (B, H, W) metres, 0 unknown.
-    :param official: as the official code has it: negative predictions count as 0, and the mean is
-        over all pixels, known or not. Otherwise the mean is over known pixels, and a negative
-        prediction is an error like any other.
+    :param official: as the official code has it: negative predictions count as 0, the mean is
+        over all pixels, known or not, and the threshold between the two norms is a fifth of the
+        largest error of the whole batch. Otherwise the mean is over known pixels, a negative
+        prediction is an error like any other, and each image has its own threshold, so that the
+        loss does not depend on what shares a batch, or a process, with it.
     """
     valid = target > 0
     if not bool(valid.any()):
         return prediction.sum() * 0.0
     resized = resize_to(prediction, target.shape[1:])[:, 0]
-    error = ((resized.relu() if official else resized) - target).abs()[valid]
-    threshold = (0.2 * error.detach().max()).clamp_min(_FLOOR)
+    error = ((resized.relu() if official else resized) - target).abs() * valid
+    largest = error.detach().amax() if official else error.detach().amax((1, 2), keepdim=True)
+    threshold = (0.2 * largest).clamp_min(_FLOOR)
     loss = torch.where(error <= threshold, error, (error**2 + threshold**2) / (2 * threshold))
-    return loss.sum() / (valid.numel() if official else loss.numel())
+    return loss.sum() / (valid.numel() if official else valid.sum())
 
 
 def silog_loss(prediction: Tensor, target: Tensor, *, variance_focus: float = 0.85) -> Tensor:
