@@ -183,7 +183,7 @@ def test_a_run_starts_from_another_ones_end(data: Path) -> None:
     network = build_hydranet(HydraNetConfig(), init='kaiming')
     save_checkpoint(network, data / 'given.ckpt')
     joint, _ = learner(data)
-    joint.start_from(load_checkpoint(data / 'given.ckpt').network())
+    joint.start_from(load_checkpoint(data / 'given.ckpt').network(), 'given.ckpt')
     image = torch.rand(1, 3, 32, 48)
     found = joint.eval().finished_network()(image)
     expected = network.eval()(image)
@@ -193,8 +193,22 @@ def test_a_run_starts_from_another_ones_end(data: Path) -> None:
 
 def test_a_checkpoint_of_another_shape_is_refused(data: Path) -> None:
     save_checkpoint(build_hydranet(HydraNetConfig(num_classes=40)), data / 'given.ckpt')
-    with pytest.raises(TrainingError, match='num_classes=40'):
+    with pytest.raises(TrainingError, match='given.ckpt holds .*num_classes=40'):
         run(data, init_from=data / 'given.ckpt')
+
+
+@pytest.mark.parametrize('damage', ['cut', 'another network'])
+def test_a_run_is_not_resumed_from_what_does_not_fit(data: Path, damage: str) -> None:
+    last = data / 'run/last.ckpt'
+    last.parent.mkdir()
+    if damage == 'cut':
+        torch.save({'state_dict': {}, 'global_step': 4}, last)
+        last.write_bytes(last.read_bytes()[:-100])
+    else:
+        other = JointLearner(load_config(experiment(data, network={'num_classes': 40})))
+        torch.save({'state_dict': other.state_dict(), 'global_step': 4}, last)
+    with pytest.raises(TrainingError, match=r'last.ckpt .*(cannot be read|another network)'):
+        run(data, resume=True)
 
 
 @pytest.mark.parametrize('kept', ['labels', 'depth', 'nothing'])

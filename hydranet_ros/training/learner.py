@@ -157,16 +157,17 @@ class JointLearner(LightningModule):
         return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def start_from(self, network: HydraNet) -> None:
+    def start_from(self, network: HydraNet, name: str) -> None:
         """
         Take over the weights of a network whose depth output is metres.
 
+        :param name: of its file, for the message.
         :raises TrainingError: if its shape is another.
         """
         if network.config != self.network.config:
             raise TrainingError(
-                f'The weights to start from are of {network.config}, the experiment wants '
-                f'{self.network.config}.'
+                f'{name} holds {network.config}, the experiment wants {self.network.config}. '
+                'Choose another file, or change `network` in the experiment.'
             )
         copy = deepcopy(network)
         _scale_depth(copy, 1 / self.config.losses.depth_unit)

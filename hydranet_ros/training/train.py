@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -157,7 +158,7 @@ def _learner(
 ) -> JointLearner:
     learner = JointLearner(config)
     if init_from is not None:
-        learner.start_from(load_checkpoint(init_from).network())
+        learner.start_from(load_checkpoint(init_from).network(), str(init_from))
     elif config.network.imagenet:
         name = config.network.imagenet
         if name.isupper() and name not in roots:
@@ -208,7 +209,7 @@ def _fit(
     config = learner.config
     done = 0
     if checkpoint is not None:
-        done = torch.load(checkpoint, map_location='cpu', weights_only=True)['global_step']
+        done = _steps_done(checkpoint, learner)
     stream = BatchStream(batches, done * config.accumulate, config.total_steps * config.accumulate)
     loader = DataLoader(
         stream, batch_size=None, num_workers=config.workers, pin_memory=torch.cuda.is_available(),
@@ -218,6 +219,34 @@ def _fit(
         learner, loader, DataLoader([0], batch_size=None),  # type: ignore[arg-type]
         ckpt_path=checkpoint, weights_only=True,
     )  # fmt: skip
+
+
+def _steps_done(checkpoint: Path, learner: JointLearner) -> int:
+    """
+    Return how many steps a checkpoint of a run has behind it.
+
+    :raises TrainingError: if it is damaged, or of another network than the experiment's.
+    """
+    try:
+        state = torch.load(checkpoint, map_location='cpu', weights_only=True)
+        there = {key: tuple(value.shape) for key, value in state['state_dict'].items()}
+        done = int(state['global_step'])
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, AttributeError, ValueError,
+            UnpicklingError) as err:  # fmt: skip
+        raise TrainingError(
+            f'{checkpoint} cannot be read as the checkpoint of a run ({err}). Start anew in '
+            'another folder, with --init for weights that are left.'
+        ) from err
+    here = {key: tuple(value.shape) for key, value in learner.state_dict().items()}
+    wrong = [key for key in sorted(here | there) if here.get(key) != there.get(key)]
+    if wrong:
+        shown = '; '.join(f'{key}: {there.get(key)} there, {here.get(key)} here'
+                          for key in wrong[:3])  # fmt: skip
+        raise TrainingError(
+            f'{checkpoint} is of another network than the experiment ({shown}). Resume with the '
+            'experiment it was started with, or choose another folder.'
+        )
+    return done
 
 
 def _named(config: TrainConfig) -> list[tuple[str, TrainingSource]]:
