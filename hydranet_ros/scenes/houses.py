@@ -32,6 +32,7 @@ class HouseKit:
         self.fence = builder.material(color=(wood, wood * 0.85, wood * 0.7))
         stone = textures.paving(rng)
         self.stone = builder.material(texture=stone, repeat=(4, 1))
+        self.plinths = [builder.texture(textures.paving(rng)) for _ in range(2)]
         self.trim = builder.material(color=[rng.uniform(0.3, 0.95)] * 3)
 
 
@@ -53,13 +54,13 @@ def house(
 ) -> float:  # fmt: skip
     """Build a house behind ``edge`` (metres from the road's middle); return its length."""
     storeys = int(rng.integers(1, 3 + int(5 * urban)))
-    setback = rng.uniform(0, 1.0) if urban > 0.5 else rng.uniform(1, 9)
+    setback = max(0.0, rng.uniform(-1.0, 1.0)) if urban > 0.5 else rng.uniform(1, 9)
     plot = Plot(
         x, side, edge + setback, rng.uniform(7, 22), rng.uniform(8, 13),
         storeys * STOREY * rng.uniform(0.95, 1.2),
     )  # fmt: skip
     look = kit.looks[int(rng.integers(len(kit.looks)))]
-    _walls(builder, rng, plot, look)
+    _walls(builder, rng, kit, plot, look)
     if rng.random() < 0.65:
         _ridge_roof(builder, rng, kit, plot, look)
     else:
@@ -73,7 +74,9 @@ def _middle(plot: Plot) -> tuple[float, float]:
     return plot.x + plot.width / 2, plot.side * (plot.front + plot.depth / 2)
 
 
-def _walls(builder: SceneBuilder, rng: np.random.Generator, plot: Plot, look: _Look) -> None:
+def _walls(
+    builder: SceneBuilder, rng: np.random.Generator, kit: HouseKit, plot: Plot, look: _Look
+) -> None:
     tint = rng.uniform(0.75, 1.0) * np.clip(rng.normal(1, 0.05, 3), 0.8, 1.1)
     x, y = _middle(plot)
     ground = min(STOREY, plot.height)
@@ -86,6 +89,19 @@ def _walls(builder: SceneBuilder, rng: np.random.Generator, plot: Plot, look: _L
         mesh = shapes.house_walls(plot.width, plot.depth, high - low, repeats, shift)
         material = builder.material(texture=texture, color=tint)
         builder.geom('mesh', BUILDING, material, mesh=builder.mesh(*mesh), pos=(x, y, low))
+    if rng.random() < 0.4:
+        _plinth(builder, rng, kit, plot)
+
+
+def _plinth(builder: SceneBuilder, rng: np.random.Generator, kit: HouseKit, plot: Plot) -> None:
+    """Face the foot of a house with stone, of the kind that sidewalks are made of too."""
+    x, y = _middle(plot)
+    high = rng.uniform(0.3, 1.5)
+    mesh = shapes.house_walls(plot.width + 0.1, plot.depth + 0.1, high, high / 1.3)
+    warm = rng.uniform(0.7, 1.0)
+    tint = rng.uniform(0.55, 1.0) * np.array([1.0, (1 + warm) / 2, warm])
+    stone = builder.material(texture=kit.plinths[int(rng.integers(2))], color=tint)
+    builder.geom('mesh', BUILDING, stone, mesh=builder.mesh(*mesh), pos=(x, y, 0))
 
 
 def _ridge_roof(
