@@ -24,6 +24,7 @@ from lightning.pytorch.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
     RichProgressBar,
+    Timer,
     WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -53,6 +54,17 @@ class Hardware:
     devices: int = 1
     nodes: int = 1
     precision: str = ''
+
+
+class Deadline(Timer):
+    """Stops this start of a run after a while; how long earlier ones took does not count."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: Lightning would add the time of the run that is gone on with."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over nothing."""
 
 
 class AveragedWeights(WeightAveraging):
@@ -184,6 +196,8 @@ def _trainer(
         LearningRateMonitor('step'),
         RichProgressBar(),
     ]  # fmt: skip
+    if max_time is not None:
+        callbacks.append(Deadline(max_time, verbose=False))
     if config.monitor:
         callbacks.append(ModelCheckpoint(
             dirpath=output, filename='best', monitor=config.monitor,
@@ -193,7 +207,7 @@ def _trainer(
     return Trainer(
         accelerator=hardware.accelerator, devices=hardware.devices,
         num_nodes=hardware.nodes, precision=hardware.precision or config.precision,  # type: ignore[arg-type]
-        max_epochs=-1, max_steps=config.total_steps, max_time=max_time,
+        max_epochs=-1, max_steps=config.total_steps,
         accumulate_grad_batches=config.accumulate,
         val_check_interval=config.validate_every * config.accumulate,
         check_val_every_n_epoch=None, num_sanity_val_steps=0,
