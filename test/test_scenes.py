@@ -197,7 +197,7 @@ def test_the_data_set_s_files_agree_with_its_manifest(renderer, tmp_path: Path):
             depth = cv2.imread(f'{name}.depth.png', cv2.IMREAD_UNCHANGED)
             labels = cv2.imread(f'{name}.labels.png', cv2.IMREAD_UNCHANGED)
             assert depth.dtype == np.uint16 and np.array_equal(labels, truth.labels)
-            near = truth.depth < 255
+            near = truth.depth * DEPTH_SCALE < 65535
             assert np.allclose(depth[near] / DEPTH_SCALE, truth.depth[near], atol=0.003)
             assert not depth[~near].any()
             assert cv2.imread(f'{name}.jpg').shape == (*SIZE, 3)
