@@ -19,6 +19,8 @@ Every exception that hydranet_ros raises on purpose.
     ├── DatasetError         a data set on disk
     ├── TrainingError        a training run
     ├── SceneError           a procedural scene or its renderer
+    ├── BenchError           competitors of a benchmark that disagree, figures out of bounds
+    │   └── NotMeasuredError     hardware or a program that a part needs is not here
     └── MissingDependencyError   an optional package that this call needs
 
 A message says what was got, what is allowed and how to mend it.
@@ -89,6 +91,14 @@ class TrainingError(HydranetError):
 
 class SceneError(HydranetError):
     """A procedural scene that cannot be built or rendered."""
+
+
+class BenchError(HydranetError):
+    """A benchmark that cannot run, or whose competitors do not give the same result."""
+
+
+class NotMeasuredError(BenchError):
+    """A part of the benchmark cannot run here: hardware or a program is missing."""
 
 
 class MissingDependencyError(HydranetError):
