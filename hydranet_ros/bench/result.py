@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ Figure = float | str | None
 """A value of a part's JSON object; ``None`` where it could not be measured (a note says why)."""
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 @dataclass(frozen=True)
 class BenchOptions:
     """
@@ -25,13 +31,13 @@ class BenchOptions:
     :param rounds: rounds of an interleaved run; in each, every competitor runs once
     :param quick: small sizes, few rounds, for CI: at most 30 s a part
     :param model: model file to measure; ``None``: the part's own choice
-    :param threads: threads of each competitor that lets them be chosen
+    :param threads: threads of each competitor that lets them be chosen; one a core by default
     """
 
     rounds: int = 20
     quick: bool = False
     model: Path | None = None
-    threads: int = 2
+    threads: int = field(default_factory=usable_cores)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ class PartResult:
     :param tables: for the terminal
     :param notes: what a reader of the figures must know: what is compared, what was left out
     :param inputs: sha256 of each model file and image that was measured, by its name
+    :param runs: what :func:`interleaved` returned, by what was run: ``640x480, 6 classes``; they
+        go into the JSON and the plot whole
     """
 
     name: str
@@ -99,10 +107,14 @@ class PartResult:
     tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, Mapping[str, Series]] = field(default_factory=dict)
 
 
 def interleaved(
-    competitors: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2
+    competitors: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 2,
+    rest: float = 0.02,
 ) -> dict[str, Series]:
     """
     Time competitors in turn, A B A B ..., so that what else the machine does meets them alike.
@@ -110,6 +122,8 @@ def interleaved(
     Every second round runs in the opposite order: who comes after whom (a cold cache, a clock
     that fell) is then not always the same. The garbage collector rests meanwhile.
 
+    :param rest: seconds between two calls, in which threads that spin after work come to an end
+        and do not disturb the next competitor.
     :raises BenchError: no competitor, or no round
     """
     if not competitors or rounds < 1:
@@ -127,6 +141,7 @@ def interleaved(
     try:
         for index in range(rounds):
             for name in names if index % 2 == 0 else reversed(names):
+                time.sleep(rest)
                 begin = time.perf_counter()
                 competitors[name]()
                 times[name].append((time.perf_counter() - begin) * 1e3)
@@ -150,6 +165,16 @@ def pair_ratio(slow: Series, fast: Series) -> Ratio:
     ratios = np.asarray(slow.milliseconds) / np.asarray(fast.milliseconds)
     p5, median, p95 = np.percentile(ratios, (5, 50, 95))
     return Ratio(float(median), float(p5), float(p95))
+
+
+def times_table(title: str, series: Mapping[str, Series]) -> Table:
+    """Return the times of an interleaved run; the last column is against the first competitor."""
+    first = next(iter(series.values()))
+    rows = [
+        (name, f'{one.median:.2f}', f'{one.p95:.2f}', str(pair_ratio(one, first)))
+        for name, one in series.items()
+    ]
+    return Table(title, ('', 'median ms', 'p95 ms', f'times {first.name} (p5..p95)'), rows)
 
 
 def assert_agree(

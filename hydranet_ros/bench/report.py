@@ -1,0 +1,169 @@
+"""A benchmark's outcome as a JSON document, and that document on the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from hydranet_ros.bench.machine import commit, machine, versions
+from hydranet_ros.bench.parts import PARTS, Outcome
+from hydranet_ros.bench.result import BenchOptions, Series, Table
+from hydranet_ros.errors import BenchError
+
+FORMAT = 1
+_ALREADY_KEYS = frozenset({'measured', 'why', 'failed', 'seconds', 'notes', 'tables', 'runs'})
+
+
+def header(options: BenchOptions) -> dict[str, Any]:
+    """Return what stands before the parts; taken before they run, as the load is part of it."""
+    return {
+        'format': FORMAT,
+        'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'machine': machine(),
+        'versions': versions(),
+        'commit': commit(),
+        'options': {
+            'rounds': options.rounds, 'quick': options.quick, 'threads': options.threads,
+            'model': options.model.name if options.model else None,
+        },
+    }  # fmt: skip
+
+
+def document(head: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """
+    Return the JSON document: the header, ``inputs`` (sha256 by name), and an object a part.
+
+    :raises BenchError: a figure has the name of a key that every part has.
+    """
+    inputs = {
+        name: digest
+        for outcome in outcomes
+        if outcome.result
+        for name, digest in outcome.result.inputs.items()
+    }
+    return {**head, 'inputs': inputs, **{item.name: _part(item) for item in outcomes}}
+
+
+def _part(outcome: Outcome) -> dict[str, Any]:
+    seconds = round(outcome.seconds, 1)
+    if outcome.result is None:
+        return {'measured': False, 'why': outcome.why, 'failed': outcome.failed,
+                'seconds': seconds}  # fmt: skip
+    result = outcome.result
+    taken = _ALREADY_KEYS & set(result.figures)
+    if taken:
+        raise BenchError(f'{outcome.name}: a figure cannot be named {sorted(taken)[0]!r}.')
+    return {
+        'measured': True,
+        **result.figures,
+        'seconds': seconds,
+        'notes': list(result.notes),
+        'tables': [_cells(item) for item in result.tables],
+        'runs': {
+            group: {name: _samples(series) for name, series in run.items()}
+            for group, run in result.runs.items()
+        },
+    }  # fmt: skip
+
+
+def _cells(table: Table) -> dict[str, Any]:
+    return {
+        'title': table.title,
+        'header': list(table.header),
+        'rows': [list(row) for row in table.rows],
+    }
+
+
+def _samples(series: Series) -> dict[str, Any]:
+    return {
+        'median_ms': round(series.median, 4),
+        'p95_ms': round(series.p95, 4),
+        'ms': [round(value, 4) for value in series.milliseconds],
+    }
+
+
+def write(found: dict[str, Any], path: Path) -> None:
+    """
+    Write the document.
+
+    :raises BenchError: if the file cannot be written, or a figure is not finite.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+    except (OSError, ValueError) as err:
+        raise BenchError(f'{path} cannot be written: {err}.') from err
+
+
+def read(path: Path) -> dict[str, Any]:
+    """
+    Read a document.
+
+    :raises BenchError: if it is missing, damaged or of another format.
+    """
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as err:
+        raise BenchError(
+            f'{path} cannot be read: {err}. Write one with: hydranet bench --json {path}'
+        ) from err
+    if not isinstance(found, dict) or found.get('format') != FORMAT:
+        raise BenchError(
+            f'{path} is no benchmark of format {FORMAT}. Write one with: hydranet bench '
+            f'--json {path}'
+        )
+    return found
+
+
+def figures(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a part's object."""
+    return {key: value for key, value in part.items() if key not in _ALREADY_KEYS}
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the document: a table each, the notes, and all figures at the end."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    where, state = found['machine'], found['commit']
+    console.print(
+        f'{where["cpu"]}, {where["cores"]} cores, {where["memory_gib"]} GiB, '
+        f'GPU: {where["gpu"] or "none"}; load before: {where["load_before"]}; {found["date"]}'
+        + (f'; {state["hash"][:10]}{" + changes" if state["dirty"] else ""}' if state else '')
+    )
+    measured = [name for name in PARTS if found.get(name, {}).get('measured')]
+    for name in measured:
+        for item in found[name]['tables']:
+            console.print(_table(item['title'], item['header'], item['rows']))
+        for note in found[name]['notes']:
+            console.print(f'{name}: {note}', markup=False)
+    rows = [
+        (f'{name}.{key}', _text(value))
+        for name in measured
+        for key, value in figures(found[name]).items()
+    ]
+    if rows:
+        console.print(_table('figures', ('', ''), rows))
+    for name in PARTS:
+        if name in found and not found[name]['measured']:
+            console.print(f'{name}: not measured: {found[name]["why"]}', markup=False)
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify='left', box=box.SIMPLE)
+    for index, column in enumerate(head):
+        table.add_column(escape(column), justify='right' if index else 'left', no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _text(value: Any) -> str:
+    return f'{value:.4g}' if isinstance(value, float) else '-' if value is None else str(value)
