@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 from hydranet_ros.bench.machine import commit, machine, versions
@@ -14,6 +15,7 @@ from hydranet_ros.bench.result import BenchOptions, Series, Table
 from hydranet_ros.errors import BenchError
 
 FORMAT = 1
+_WIDTH = 170  # tables are not cut off, a narrow terminal breaks their lines
 _ALREADY_KEYS = frozenset({'measured', 'why', 'failed', 'seconds', 'notes', 'tables', 'runs'})
 
 
@@ -127,7 +129,8 @@ def show(found: dict[str, Any]) -> None:
     """Print the document: a table each, the notes, and all figures at the end."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    columns = max(get_terminal_size().columns, _WIDTH)
+    console = Console(highlight=False, soft_wrap=True, width=columns)
     where, state = found['machine'], found['commit']
     console.print(
         f'{where["cpu"]}, {where["cores"]} cores, {where["memory_gib"]} GiB, '
@@ -157,7 +160,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> An
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), title_justify='left', box=box.SIMPLE)
+    table = Table(title=escape(title), title_justify='left', box=box.SIMPLE_HEAD, padding=(0, 1))
     for index, column in enumerate(head):
         table.add_column(escape(column), justify='right' if index else 'left', no_wrap=True)
     for row in rows:

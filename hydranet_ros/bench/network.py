@@ -1,0 +1,409 @@
+"""
+The network alone: our model file against what one would run instead, and against the machine.
+
+Two comparisons, each of the same weights and interleaved. *Raw*: from the image to logits and
+depth at a quarter of its size; ours takes uint8 pixels and normalises them itself, the others get
+a float32 image that was normalised outside the time, which favours them. *Whole*: from uint8
+pixels to labels and depth at the image's size; the others do in torch's plain operations what our
+graph does around the network.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hydranet_ros.bench.machine import sha256
+from hydranet_ros.bench.official import export_ours, official_network
+from hydranet_ros.bench.operators import (
+    Node,
+    Roof,
+    compute_share,
+    count_macs,
+    kinds_table,
+    nodes_table,
+    profile,
+    share_of_roof,
+)
+from hydranet_ros.bench.peak import (
+    GEMM_SIZES,
+    WORKING_SETS,
+    Gemm,
+    best_gemms,
+    measure_bandwidth,
+    torch_threads,
+)
+from hydranet_ros.bench.plain import (
+    RAW_OUTPUTS,
+    WHOLE_OUTPUTS,
+    cut_at_heads,
+    export_raw,
+    export_whole,
+)
+from hydranet_ros.bench.result import (
+    BenchOptions,
+    Figure,
+    PartResult,
+    Series,
+    Table,
+    assert_agree,
+    interleaved,
+    pair_ratio,
+    times_table,
+)
+from hydranet_ros.errors import BenchError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from hydranet_ros.network.hydranet import HydraNet
+
+OURS, PLAIN, EAGER, OPENVINO = 'hydranet_ros', 'plain export', 'PyTorch eager', 'OpenVINO'
+WHOLE, PLAIN_WHOLE, GIVEN = 'whole: hydranet_ros', 'whole: plain export', 'whole: model file'
+TOLERANCE = 1e-5
+LABEL_TOLERANCE = 1e-3
+_GEMM = 'matrix product, '
+_PROFILED_RUNS = 10
+_TOP_NODES = 16
+_QUICK_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is run: (height, width) in pixels, and the classes of the segmentation head."""
+
+    height: int
+    width: int
+    classes: int = 6
+
+    @property
+    def title(self) -> str:
+        """Return it for a reader."""
+        return f'{self.width}x{self.height}, {self.classes} classes'
+
+    @property
+    def key(self) -> str:
+        """Return it for the end of a figure's name; 6 classes are not named."""
+        suffix = '' if self.classes == 6 else f'_{self.classes}classes'
+        return f'{self.width}x{self.height}{suffix}'
+
+
+SIZES = ((480, 640), (350, 1200), (375, 1242))
+CASES = tuple(Case(*size, classes) for classes in (6, 40) for size in SIZES)
+QUICK_CASES = CASES[:1]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the machine is measured by: sizes of matrix products and of working sets in bytes."""
+
+    gemm_sizes: tuple[int, ...] = GEMM_SIZES
+    working_sets: tuple[int, ...] = WORKING_SETS
+
+
+def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
+    """Measure all sizes and both class counts; in quick mode 640x480 with 6 classes."""
+    return measure(QUICK_CASES if options.quick else CASES, options, say)
+
+
+def measure(
+    cases: tuple[Case, ...],
+    options: BenchOptions,
+    say: Callable[[str], None],
+    limits: Limits | None = None,
+) -> PartResult:
+    """
+    Measure these cases; the first one's graph is taken apart by operator too.
+
+    :raises BenchError: if the competitors' outputs do not agree.
+    :raises MissingDependencyError: without onnx.
+    """
+    import torch  # noqa: F401  (said before anything is built, where it is missing)
+
+    limits = limits or Limits()
+    rounds = min(options.rounds, _QUICK_ROUNDS) if options.quick else options.rounds
+    found = _Findings()
+    gemms = best_gemms(options.threads, limits.gemm_sizes)
+    with tempfile.TemporaryDirectory() as folder, torch_threads(options.threads):
+        for case in cases:
+            say(f'{case.title}: exporting')
+            bench = _CaseBench(case, options, Path(folder), found.notes)
+            say(f'{case.title}: comparing outputs, then {rounds} rounds')
+            found.add(bench, bench.check(), bench.time(gemms, rounds), gemms)
+            if case is cases[0]:
+                found.take_apart(bench, gemms, measure_bandwidth(options.threads,
+                                                                 limits.working_sets))  # fmt: skip
+    return PartResult(
+        'network', found.figures, [found.summary(), *found.tables], _NOTES + tuple(found.notes),
+        found.inputs, found.runs,
+    )  # fmt: skip
+
+
+_NOTES = (
+    'raw: uint8 image (ours; normalised in the graph) or normalised float32 image (others) to '
+    'logits and depth at a quarter of the size; whole: uint8 image to labels and depth at its '
+    'size, all competitors. The times called speedup are of raw, unless named whole.',
+    'share_of_peak: operations of the convolutions (the fewer of our graph and the official '
+    'structure, 2 a multiply-add) over the time of raw, as a share of the fastest float32 matrix '
+    'product of the same rounds.',
+)
+
+
+class _CaseBench:
+    """One size and class count: models, competitors, their agreement, their times."""
+
+    def __init__(self, case: Case, options: BenchOptions, folder: Path, notes: list[str]) -> None:
+        self.case, self.options, self.notes = case, options, notes
+        self.network = official_network(case.classes)
+        size = (case.height, case.width)
+        self.ours = export_ours(self.network, folder / f'ours_{case.key}.onnx').read_bytes()
+        self.plain = export_raw(self.network, folder / f'raw_{case.key}.onnx', size)
+        self.plain_whole = export_whole(self.network, folder / f'whole_{case.key}.onnx', size)
+        rng = np.random.default_rng(case.height)
+        self.image = _picture(rng, size)
+        self.pixels = {'image': self.image[None]}
+        self.normalised = {'image': _normalise(self.image)}
+        self.raw, self.raw_outputs = cut_at_heads(self.ours)
+        self.raw_session = _our_session(self.raw, options.threads)
+        self.competitors = self._competitors()
+
+    def _competitors(self) -> dict[str, Callable[[], list[np.ndarray]]]:
+        from hydranet_ros.pruning import prune
+
+        threads, names = self.options.threads, list(WHOLE_OUTPUTS)
+        raw, raw_names = self.raw_session, list(self.raw_outputs)
+        plain = _plain_session(self.plain, threads)
+        whole = _our_session(prune(self.ours, names), threads)
+        plain_whole = _plain_session(self.plain_whole, threads)
+        found: dict[str, Callable[[], list[np.ndarray]]] = {
+            OURS: lambda: raw.run(raw_names, self.pixels),
+            PLAIN: lambda: plain.run(list(RAW_OUTPUTS), self.normalised),
+            EAGER: _eager(self.network, self.normalised['image']),
+        }
+        openvino = _openvino(self.plain, self.normalised['image'], threads)
+        if openvino:
+            found[OPENVINO] = openvino
+        elif not any(OPENVINO in note for note in self.notes):
+            self.notes.append(
+                "OpenVINO is not installed and was left out: pip install 'hydranet_ros[bench]'"
+            )
+        found[WHOLE] = lambda: whole.run(names, self.pixels)
+        found[PLAIN_WHOLE] = lambda: plain_whole.run(names, self.pixels)
+        given = _given_model(self.options, self.case)
+        if given is not None:
+            session = _our_session(prune(given.read_bytes(), names), threads)
+            found[GIVEN] = lambda: session.run(names, self.pixels)
+        return found
+
+    def check(self) -> dict[str, float]:
+        """Compare the competitors' outputs; return each one's difference from plain export."""
+        outputs = {name: call() for name, call in self.competitors.items() if name != GIVEN}
+        reference = _heads(outputs[PLAIN])
+        found = {
+            name: assert_agree(f'{name}, {self.case.title}', _heads(outputs[name]), reference)
+            for name in (OURS, EAGER, OPENVINO)
+            if name in outputs
+        }
+        (labels, depth), (plain_labels, plain_depth) = outputs[WHOLE], outputs[PLAIN_WHOLE]
+        found[WHOLE] = assert_agree(f'{WHOLE}, depth, {self.case.title}', depth, plain_depth)
+        differing = float((labels != plain_labels).mean())
+        if differing > LABEL_TOLERANCE:
+            raise BenchError(
+                f'{WHOLE}, {self.case.title}: {differing:.2%} of the labels are not those of the '
+                f'plain export; allowed: {LABEL_TOLERANCE:.2%}.'
+            )
+        return found
+
+    def time(self, gemms: list[Gemm], rounds: int) -> dict[str, Series]:
+        """Run all competitors and the matrix products in turn."""
+        products = {f'{_GEMM}{gemm.name}': gemm.call for gemm in gemms}
+        return interleaved({**self.competitors, **products}, rounds)
+
+    def macs(self) -> tuple[int, int]:
+        """Return the exact multiply-adds of our graph and of the official structure."""
+        return (
+            count_macs(self.raw, self.pixels),
+            count_macs(self.plain.read_bytes(), self.normalised),
+        )
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Return our graph's nodes as they run, up to the heads."""
+        return profile(self.raw_session, self.raw, self.pixels, _PROFILED_RUNS)
+
+
+@dataclass
+class _Findings:
+    """What is collected over the cases."""
+
+    figures: dict[str, Figure] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    inputs: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, Mapping[str, Series]] = field(default_factory=dict)
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def add(
+        self, bench: _CaseBench, differences: dict[str, float], times: dict[str, Series],
+        gemms: list[Gemm],
+    ) -> None:  # fmt: skip
+        """Turn the times of a case into figures and a table."""
+        case, ours = bench.case, times[OURS]
+        self.runs[case.title] = times
+        self.inputs[f'ours_{case.key}.onnx'] = sha256(bench.ours)
+        self.inputs[f'image_{case.width}x{case.height}'] = sha256(bench.image.data)
+        self.tables.append(times_table(case.title, times))
+        plain = pair_ratio(times[PLAIN], ours)
+        eager = pair_ratio(times[EAGER], ours)
+        openvino = pair_ratio(times[OPENVINO], ours).median if OPENVINO in times else None
+        whole = pair_ratio(times[PLAIN_WHOLE], times[WHOLE])
+        own_macs, official_macs = bench.macs()
+        gflop = 2e-9 * min(own_macs, official_macs)
+        gemm = min(gemms, key=lambda item: times[f'{_GEMM}{item.name}'].median / item.gflop)
+        product = times[f'{_GEMM}{gemm.name}']
+        share = pair_ratio(product, ours).median * gflop / gemm.gflop
+        self.figures |= {
+            f'speedup_vs_plain_{case.key}': plain.median,
+            f'speedup_vs_eager_{case.key}': eager.median,
+            f'speedup_vs_openvino_{case.key}': openvino,
+            f'speedup_whole_vs_plain_{case.key}': whole.median,
+            f'share_of_peak_{case.key}': share,
+            f'difference_{case.key}': max(differences.values()),
+            f'network_{case.key}_ms': ours.median,
+            f'macs_{case.key}': float(own_macs),
+            f'official_macs_{case.key}': float(official_macs),
+            f'achieved_{case.key}_gflops': gflop / ours.median * 1e3,
+            f'peak_{case.key}_gflops': gemm.gflop / product.median * 1e3,
+        }
+        self.rows.append((
+            case.title, f'{ours.median:.1f}', str(plain), str(eager),
+            f'{openvino:.2f}' if openvino else '-', str(whole), f'{own_macs / 1e9:.3f}',
+            f'{gflop / ours.median * 1e3:.0f}', f'{gemm.gflop / product.median * 1e3:.0f}',
+            f'{share:.1%}', f'{max(differences.values()):.0e}',
+        ))  # fmt: skip
+        if GIVEN in times:
+            given = _given_model(bench.options, case)
+            assert given is not None
+            self.inputs[given.name] = sha256(given)
+            ratio = pair_ratio(times[GIVEN], times[WHOLE])
+            self.figures[f'model_file_vs_whole_{case.key}'] = ratio.median
+            self.notes.append(
+                f'{GIVEN}, {case.title}: {given.name}, with its own weights, takes {ratio} times '
+                'what a file exported now takes; its outputs are not compared.'
+            )
+
+    def take_apart(self, bench: _CaseBench, gemms: list[Gemm], bandwidth: Any) -> None:
+        """Add the roofline by operator of a case."""
+        times = self.runs[bench.case.title]
+        flops = max(gemm.gflop / times[f'{_GEMM}{gemm.name}'].best for gemm in gemms) * 1e12
+        roof = Roof(flops, bandwidth)
+        nodes = bench.nodes()
+        where = f'{bench.case.title}; roof {flops / 1e9:.0f} GFLOP/s, memory '
+        where += f'{bandwidth.memory / 1e9:.1f} GB/s'
+        self.tables += [
+            kinds_table(f'by operator, {where}', nodes, roof),
+            nodes_table(f'dearest nodes, {where}', nodes, roof, _TOP_NODES),
+        ]
+        self.figures |= {
+            f'share_of_roof_{bench.case.key}': share_of_roof(nodes, roof),
+            f'compute_bound_share_{bench.case.key}': compute_share(nodes, roof),
+            'memory_bandwidth_gbs': bandwidth.memory / 1e9,
+        }
+
+    def summary(self) -> Table:
+        """Return a row a case."""
+        header = (
+            '', 'ours ms', 'plain / ours', 'eager / ours', 'OpenVINO', 'whole: plain / ours',
+            'GMAC', 'GFLOP/s', 'peak', 'of peak', 'difference',
+        )  # fmt: skip
+        return Table('network: ratios of pairs, median (p5..p95)', header, self.rows)
+
+
+def _picture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 of coarse patches with noise."""
+    import cv2
+
+    height, width = size
+    patches = rng.integers(0, 256, (max(2, height // 40), max(2, width // 40), 3), np.uint8)
+    smooth = cv2.resize(patches, (width, height), interpolation=cv2.INTER_LINEAR)
+    noise = rng.integers(-12, 13, smooth.shape)
+    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
+
+
+def _normalise(image: np.ndarray) -> np.ndarray:
+    from hydranet_ros.network.hydranet import MEAN, STD
+
+    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
+    scaled = (image.astype(np.float32) / 255 - mean) / std
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def _heads(outputs: list[np.ndarray]) -> np.ndarray:
+    """Return logits, then depth, as channels of one array."""
+    return np.concatenate([np.asarray(item) for item in outputs], 1)
+
+
+def _our_session(model: bytes, threads: int) -> Any:
+    """Open a model as the engine does, with its options."""
+    from hydranet_ros.providers import EngineOptions, open_session
+
+    options = EngineOptions(provider='cpu', threads=threads)
+    return open_session(model, Path('exported.onnx'), options).session
+
+
+def _plain_session(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+
+
+def _eager(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarray]]:
+    import torch
+
+    batch = torch.from_numpy(image)
+
+    def call() -> list[np.ndarray]:
+        with torch.inference_mode():
+            found = network(batch)
+        return [found['segmentation'].numpy(), found['depth'].numpy()]
+
+    return call
+
+
+def _openvino(
+    path: Path, image: np.ndarray, threads: int
+) -> Callable[[], list[np.ndarray]] | None:
+    """Return a run of the plain export in OpenVINO in float32; ``None`` if it is not installed."""
+    try:
+        from openvino import Core
+    except ImportError:
+        return None
+    settings = {
+        'INFERENCE_NUM_THREADS': threads,
+        'PERFORMANCE_HINT': 'LATENCY',
+        'INFERENCE_PRECISION_HINT': 'f32',  # its own choice is bfloat16 where the CPU has it
+    }
+    request = Core().compile_model(str(path), 'CPU', settings).create_infer_request()
+
+    def call() -> list[np.ndarray]:
+        found = request.infer({'image': image}, share_inputs=True, share_outputs=True)
+        return [found[name] for name in RAW_OUTPUTS]
+
+    return call
+
+
+def _given_model(options: BenchOptions, case: Case) -> Path | None:
+    """Return the model file that the user gave, or the street model; both for 6 classes."""
+    from hydranet_ros.resources import find_model
+
+    if case.classes != 6:
+        return None
+    try:
+        return options.model or find_model('street.onnx')
+    except ModelNotFoundError:
+        return None
