@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydranet_ros.bench import report
 from hydranet_ros.bench.bounds import check as check_bounds
 from hydranet_ros.bench.bounds import load_bounds
-from hydranet_ros.bench.parts import PARTS, chosen_parts, run_part
+from hydranet_ros.bench.parts import PARTS, chosen_parts, run_apart
 from hydranet_ros.bench.result import BenchOptions
-from hydranet_ros.errors import BenchError
 
 
 def run_bench(
@@ -28,7 +26,8 @@ def run_bench(
     """
     Run the benchmark; return the exit status: 1 for a failed part or a violated bound.
 
-    The JSON is written after each part, so that a run that is stopped leaves what it found.
+    Each part runs in a process of its own. The JSON is written after each, so that a run that is
+    stopped leaves what it found.
 
     :param names: parts; none for all.
     :param source: JSON of an earlier run to show instead of measuring.
@@ -58,17 +57,9 @@ def run_bench(
 def _measure(
     names: Sequence[str], options: BenchOptions, json_file: Path | None
 ) -> dict[str, Any]:
-    head = report.header(options)
-    if not names:
-        raise BenchError('No part was chosen.')
-    outcomes = []
+    found = report.header(options)
     for name in names:
-        outcomes.append(run_part(name, options, partial(_say, name)))
-        found = report.document(head, outcomes)
+        found[name] = run_apart(name, options)
         if json_file:
             report.write(found, json_file)
     return found
-
-
-def _say(part: str, text: str) -> None:
-    print(f'{part}: {text}', file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -53,12 +52,6 @@ def commit() -> dict[str, Any] | None:
     if not head:
         return None
     return {'hash': head, 'dirty': bool(_git(root, 'status', '--porcelain'))}
-
-
-def sha256(data: bytes | memoryview | Path) -> str:
-    """Return the sha256 of bytes, or of a file, in hexadecimal."""
-    content = data.read_bytes() if isinstance(data, Path) else data
-    return hashlib.sha256(content).hexdigest()
 
 
 def _first(file: str, key: str) -> str:

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hydranet_ros.bench.machine import sha256
+from hydranet_ros.bench.material import digest, picture
 from hydranet_ros.bench.official import export_ours, official_network
 from hydranet_ros.bench.operators import (
     Node,
@@ -44,6 +44,7 @@ from hydranet_ros.bench.plain import (
     cut_at_heads,
     export_raw,
     export_whole,
+    in_channels_first,
 )
 from hydranet_ros.bench.result import (
     BenchOptions,
@@ -56,10 +57,15 @@ from hydranet_ros.bench.result import (
     pair_ratio,
     times_table,
 )
-from hydranet_ros.errors import BenchError, ModelNotFoundError
-
-if TYPE_CHECKING:
-    from hydranet_ros.network.hydranet import HydraNet
+from hydranet_ros.bench.runners import (
+    eager,
+    given_model,
+    normalise,
+    openvino,
+    our_session,
+    plain_session,
+)
+from hydranet_ros.errors import BenchError
 
 OURS, PLAIN, EAGER, OPENVINO = 'hydranet_ros', 'plain export', 'PyTorch eager', 'OpenVINO'
 WHOLE, PLAIN_WHOLE, GIVEN = 'whole: hydranet_ros', 'whole: plain export', 'whole: model file'
@@ -159,15 +165,15 @@ class _CaseBench:
         self.case, self.options, self.notes = case, options, notes
         self.network = official_network(case.classes)
         size = (case.height, case.width)
-        self.ours = export_ours(self.network, folder / f'ours_{case.key}.onnx').read_bytes()
+        self.path = export_ours(self.network, folder / f'ours_{case.key}.onnx')
+        self.ours = self.path.read_bytes()
         self.plain = export_raw(self.network, folder / f'raw_{case.key}.onnx', size)
         self.plain_whole = export_whole(self.network, folder / f'whole_{case.key}.onnx', size)
-        rng = np.random.default_rng(case.height)
-        self.image = _picture(rng, size)
+        self.image = picture(*size)
         self.pixels = {'image': self.image[None]}
-        self.normalised = {'image': _normalise(self.image)}
+        self.normalised = {'image': normalise(self.image)}
         self.raw, self.raw_outputs = cut_at_heads(self.ours)
-        self.raw_session = _our_session(self.raw, options.threads)
+        self.raw_session = our_session(self.raw, options.threads)
         self.competitors = self._competitors()
 
     def _competitors(self) -> dict[str, Callable[[], list[np.ndarray]]]:
@@ -175,40 +181,46 @@ class _CaseBench:
 
         threads, names = self.options.threads, list(WHOLE_OUTPUTS)
         raw, raw_names = self.raw_session, list(self.raw_outputs)
-        plain = _plain_session(self.plain, threads)
-        whole = _our_session(prune(self.ours, names), threads)
-        plain_whole = _plain_session(self.plain_whole, threads)
+        plain = plain_session(self.plain, threads)
+        whole = our_session(prune(self.ours, names), threads)
+        plain_whole = plain_session(self.plain_whole, threads)
         found: dict[str, Callable[[], list[np.ndarray]]] = {
             OURS: lambda: raw.run(raw_names, self.pixels),
             PLAIN: lambda: plain.run(list(RAW_OUTPUTS), self.normalised),
-            EAGER: _eager(self.network, self.normalised['image']),
+            EAGER: eager(self.network, self.normalised['image']),
         }
-        openvino = _openvino(self.plain, self.normalised['image'], threads)
-        if openvino:
-            found[OPENVINO] = openvino
+        vino = openvino(self.plain, self.normalised['image'], threads)
+        if vino:
+            found[OPENVINO] = vino
         elif not any(OPENVINO in note for note in self.notes):
             self.notes.append(
                 "OpenVINO is not installed and was left out: pip install 'hydranet_ros[bench]'"
             )
         found[WHOLE] = lambda: whole.run(names, self.pixels)
         found[PLAIN_WHOLE] = lambda: plain_whole.run(names, self.pixels)
-        given = _given_model(self.options, self.case)
+        given = given_model(self.options, self.case.classes)
         if given is not None:
-            session = _our_session(prune(given.read_bytes(), names), threads)
+            session = our_session(prune(given.read_bytes(), names), threads)
             found[GIVEN] = lambda: session.run(names, self.pixels)
         return found
 
     def check(self) -> dict[str, float]:
         """Compare the competitors' outputs; return each one's difference from plain export."""
         outputs = {name: call() for name, call in self.competitors.items() if name != GIVEN}
-        reference = _heads(outputs[PLAIN])
+        like = outputs[PLAIN]
+        reference = in_channels_first(like, like)
         found = {
-            name: assert_agree(f'{name}, {self.case.title}', _heads(outputs[name]), reference)
+            name: assert_agree(
+                f'{name}, {self.case.title}', in_channels_first(outputs[name], like), reference,
+                TOLERANCE,
+            )
             for name in (OURS, EAGER, OPENVINO)
             if name in outputs
-        }
+        }  # fmt: skip
         (labels, depth), (plain_labels, plain_depth) = outputs[WHOLE], outputs[PLAIN_WHOLE]
-        found[WHOLE] = assert_agree(f'{WHOLE}, depth, {self.case.title}', depth, plain_depth)
+        found[WHOLE] = assert_agree(
+            f'{WHOLE}, depth, {self.case.title}', depth, plain_depth, TOLERANCE
+        )
         differing = float((labels != plain_labels).mean())
         if differing > LABEL_TOLERANCE:
             raise BenchError(
@@ -252,12 +264,12 @@ class _Findings:
         """Turn the times of a case into figures and a table."""
         case, ours = bench.case, times[OURS]
         self.runs[case.title] = times
-        self.inputs[f'ours_{case.key}.onnx'] = sha256(bench.ours)
-        self.inputs[f'image_{case.width}x{case.height}'] = sha256(bench.image.data)
+        self.inputs[f'ours_{case.key}.onnx'] = digest(bench.path)
+        self.inputs[f'image_{case.width}x{case.height}'] = digest(bench.image)
         self.tables.append(times_table(case.title, times))
         plain = pair_ratio(times[PLAIN], ours)
-        eager = pair_ratio(times[EAGER], ours)
-        openvino = pair_ratio(times[OPENVINO], ours).median if OPENVINO in times else None
+        torch_eager = pair_ratio(times[EAGER], ours)
+        vino = pair_ratio(times[OPENVINO], ours).median if OPENVINO in times else None
         whole = pair_ratio(times[PLAIN_WHOLE], times[WHOLE])
         own_macs, official_macs = bench.macs()
         gflop = 2e-9 * min(own_macs, official_macs)
@@ -266,8 +278,8 @@ class _Findings:
         share = pair_ratio(product, ours).median * gflop / gemm.gflop
         self.figures |= {
             f'speedup_vs_plain_{case.key}': plain.median,
-            f'speedup_vs_eager_{case.key}': eager.median,
-            f'speedup_vs_openvino_{case.key}': openvino,
+            f'speedup_vs_eager_{case.key}': torch_eager.median,
+            f'speedup_vs_openvino_{case.key}': vino,
             f'speedup_whole_vs_plain_{case.key}': whole.median,
             f'share_of_peak_{case.key}': share,
             f'difference_{case.key}': max(differences.values()),
@@ -278,15 +290,15 @@ class _Findings:
             f'peak_{case.key}_gflops': gemm.gflop / product.median * 1e3,
         }
         self.rows.append((
-            case.title, f'{ours.median:.1f}', str(plain), str(eager),
-            f'{openvino:.2f}' if openvino else '-', str(whole), f'{own_macs / 1e9:.3f}',
+            case.title, f'{ours.median:.1f}', str(plain), str(torch_eager),
+            f'{vino:.2f}' if vino else '-', str(whole), f'{own_macs / 1e9:.3f}',
             f'{gflop / ours.median * 1e3:.0f}', f'{gemm.gflop / product.median * 1e3:.0f}',
             f'{share:.1%}', f'{max(differences.values()):.0e}',
         ))  # fmt: skip
         if GIVEN in times:
-            given = _given_model(bench.options, case)
+            given = given_model(bench.options, case.classes)
             assert given is not None
-            self.inputs[given.name] = sha256(given)
+            self.inputs[given.name] = digest(given)
             ratio = pair_ratio(times[GIVEN], times[WHOLE])
             self.figures[f'model_file_vs_whole_{case.key}'] = ratio.median
             self.notes.append(
@@ -319,91 +331,3 @@ class _Findings:
             'GMAC', 'GFLOP/s', 'peak', 'of peak', 'difference',
         )  # fmt: skip
         return Table('network: ratios of pairs, median (p5..p95)', header, self.rows)
-
-
-def _picture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture (H, W, 3) uint8 of coarse patches with noise."""
-    import cv2
-
-    height, width = size
-    patches = rng.integers(0, 256, (max(2, height // 40), max(2, width // 40), 3), np.uint8)
-    smooth = cv2.resize(patches, (width, height), interpolation=cv2.INTER_LINEAR)
-    noise = rng.integers(-12, 13, smooth.shape)
-    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
-
-
-def _normalise(image: np.ndarray) -> np.ndarray:
-    from hydranet_ros.network.hydranet import MEAN, STD
-
-    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
-    scaled = (image.astype(np.float32) / 255 - mean) / std
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
-
-
-def _heads(outputs: list[np.ndarray]) -> np.ndarray:
-    """Return logits, then depth, as channels of one array."""
-    return np.concatenate([np.asarray(item) for item in outputs], 1)
-
-
-def _our_session(model: bytes, threads: int) -> Any:
-    """Open a model as the engine does, with its options."""
-    from hydranet_ros.providers import EngineOptions, open_session
-
-    options = EngineOptions(provider='cpu', threads=threads)
-    return open_session(model, Path('exported.onnx'), options).session
-
-
-def _plain_session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-
-
-def _eager(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarray]]:
-    import torch
-
-    batch = torch.from_numpy(image)
-
-    def call() -> list[np.ndarray]:
-        with torch.inference_mode():
-            found = network(batch)
-        return [found['segmentation'].numpy(), found['depth'].numpy()]
-
-    return call
-
-
-def _openvino(
-    path: Path, image: np.ndarray, threads: int
-) -> Callable[[], list[np.ndarray]] | None:
-    """Return a run of the plain export in OpenVINO in float32; ``None`` if it is not installed."""
-    try:
-        from openvino import Core
-    except ImportError:
-        return None
-    settings = {
-        'INFERENCE_NUM_THREADS': threads,
-        'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': 'f32',  # its own choice is bfloat16 where the CPU has it
-    }
-    request = Core().compile_model(str(path), 'CPU', settings).create_infer_request()
-
-    def call() -> list[np.ndarray]:
-        found = request.infer({'image': image}, share_inputs=True, share_outputs=True)
-        return [found[name] for name in RAW_OUTPUTS]
-
-    return call
-
-
-def _given_model(options: BenchOptions, case: Case) -> Path | None:
-    """Return the model file that the user gave, or the street model; both for 6 classes."""
-    from hydranet_ros.resources import find_model
-
-    if case.classes != 6:
-        return None
-    try:
-        return options.model or find_model('street.onnx')
-    except ModelNotFoundError:
-        return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydranet_ros.errors import BenchError
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     import torch
 
@@ -89,10 +91,10 @@ def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     """
     Return our model file without what follows its heads, and the names of its outputs then.
 
-    From ``labels`` and from ``depth`` the graph is followed back to the first convolution: that
-    is the head. Both may be one convolution; then there is one output with all channels.
+    From ``labels`` and from ``depth`` the graph is followed back to where the upsampling starts.
+    Both may start at one tensor; then there is one output with all channels, depth last.
 
-    :raises BenchError: if no convolution is found.
+    :raises BenchError: if no upsampling is found.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -100,7 +102,7 @@ def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     from hydranet_ros.pruning import prune
 
     whole = onnx.load_from_string(model)
-    names = tuple(dict.fromkeys(_head(whole.graph, name) for name in WHOLE_OUTPUTS))
+    names = tuple(dict.fromkeys(_upsampled(whole.graph, name) for name in WHOLE_OUTPUTS))
     del whole.graph.output[:]
     whole.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
@@ -108,15 +110,30 @@ def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     return prune(whole.SerializeToString(), names), names
 
 
-def _head(graph: onnx.GraphProto, output: str) -> str:
+def _upsampled(graph: onnx.GraphProto, output: str) -> str:
+    """Return the tensor whose upsampling becomes this output."""
     producers = {name: node for node in graph.node for name in node.output}
     name = output
     while name in producers:
         node = producers[name]
-        if node.op_type in ('Conv', 'FusedConv'):
-            return name
+        if node.op_type in ('Resize', 'Upsample'):
+            return node.input[0]
         name = node.input[0]
     raise BenchError(
-        f'The model file computes {output!r} by no convolution that can be followed back over '
-        'first inputs; the network cannot be told from what follows it.'
+        f'The model file makes {output!r} by no Resize that can be followed back over first '
+        'inputs; the network cannot be told from what follows it.'
     )
+
+
+def in_channels_first(outputs: Sequence[np.ndarray], like: Sequence[np.ndarray]) -> np.ndarray:
+    """
+    Return a network's heads as one array (1, C + 1, H/4, W/4), logits first, depth last.
+
+    :param outputs: one array with all channels, or two; channels at the end or after the batch.
+    :param like: logits (1, C, h, w) and depth (1, 1, h, w), whose shape tells which.
+    """
+    import numpy as np
+
+    rows = like[0].shape[2]
+    turned = [item if item.shape[2] == rows else item.transpose(0, 3, 1, 2) for item in outputs]
+    return np.concatenate(turned, 1)

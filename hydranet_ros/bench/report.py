@@ -1,4 +1,4 @@
-"""A benchmark's outcome as a JSON document, and that document on the terminal."""
+"""A benchmark's JSON document: its header, its file, and how it looks on the terminal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from shutil import get_terminal_size
 from typing import Any
 
 from hydranet_ros.bench.machine import commit, machine, versions
-from hydranet_ros.bench.parts import PARTS, Outcome
-from hydranet_ros.bench.result import BenchOptions, Series, Table
+from hydranet_ros.bench.parts import COMMON_KEYS, PARTS
+from hydranet_ros.bench.result import BenchOptions
 from hydranet_ros.errors import BenchError
 
 FORMAT = 1
-_WIDTH = 170  # tables are not cut off, a narrow terminal breaks their lines
-_ALREADY_KEYS = frozenset({'measured', 'why', 'failed', 'seconds', 'notes', 'tables', 'runs'})
+_WIDTH = 170  # tables are not cut off; a narrower terminal breaks their lines
 
 
 def header(options: BenchOptions) -> dict[str, Any]:
@@ -34,70 +33,17 @@ def header(options: BenchOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def document(head: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """
-    Return the JSON document: the header, ``inputs`` (sha256 by name), and an object a part.
-
-    :raises BenchError: a figure has the name of a key that every part has.
-    """
-    inputs = {
-        name: digest
-        for outcome in outcomes
-        if outcome.result
-        for name, digest in outcome.result.inputs.items()
-    }
-    return {**head, 'inputs': inputs, **{item.name: _part(item) for item in outcomes}}
-
-
-def _part(outcome: Outcome) -> dict[str, Any]:
-    seconds = round(outcome.seconds, 1)
-    if outcome.result is None:
-        return {'measured': False, 'why': outcome.why, 'failed': outcome.failed,
-                'seconds': seconds}  # fmt: skip
-    result = outcome.result
-    taken = _ALREADY_KEYS & set(result.figures)
-    if taken:
-        raise BenchError(f'{outcome.name}: a figure cannot be named {sorted(taken)[0]!r}.')
-    return {
-        'measured': True,
-        **result.figures,
-        'seconds': seconds,
-        'notes': list(result.notes),
-        'tables': [_cells(item) for item in result.tables],
-        'runs': {
-            group: {name: _samples(series) for name, series in run.items()}
-            for group, run in result.runs.items()
-        },
-    }  # fmt: skip
-
-
-def _cells(table: Table) -> dict[str, Any]:
-    return {
-        'title': table.title,
-        'header': list(table.header),
-        'rows': [list(row) for row in table.rows],
-    }
-
-
-def _samples(series: Series) -> dict[str, Any]:
-    return {
-        'median_ms': round(series.median, 4),
-        'p95_ms': round(series.p95, 4),
-        'ms': [round(value, 4) for value in series.milliseconds],
-    }
-
-
 def write(found: dict[str, Any], path: Path) -> None:
     """
     Write the document.
 
-    :raises BenchError: if the file cannot be written, or a figure is not finite.
+    :raises BenchError: if the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found, indent=1, allow_nan=False) + '\n', encoding='utf-8')
-    except (OSError, ValueError) as err:
-        raise BenchError(f'{path} cannot be written: {err}.') from err
+        path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
+    except OSError as err:
+        raise BenchError(f'{path} cannot be written: {err.strerror or err}.') from err
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -106,27 +52,23 @@ def read(path: Path) -> dict[str, Any]:
 
     :raises BenchError: if it is missing, damaged or of another format.
     """
+    cure = f'Write one with: hydranet bench --json {path}'
     try:
         found = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as err:
-        raise BenchError(
-            f'{path} cannot be read: {err}. Write one with: hydranet bench --json {path}'
-        ) from err
+        raise BenchError(f'{path} cannot be read: {err}. {cure}') from err
     if not isinstance(found, dict) or found.get('format') != FORMAT:
-        raise BenchError(
-            f'{path} is no benchmark of format {FORMAT}. Write one with: hydranet bench '
-            f'--json {path}'
-        )
+        raise BenchError(f'{path} is no benchmark of format {FORMAT}. {cure}')
     return found
 
 
 def figures(part: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a part's object."""
-    return {key: value for key, value in part.items() if key not in _ALREADY_KEYS}
+    return {key: value for key, value in part.items() if key not in COMMON_KEYS}
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print the document: a table each, the notes, and all figures at the end."""
+    """Print the document: tables and notes, all figures, and what was not measured."""
     from rich.console import Console
 
     columns = max(get_terminal_size().columns, _WIDTH)
@@ -160,7 +102,7 @@ def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> An
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), title_justify='left', box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=escape(title), title_justify='left', box=box.SIMPLE_HEAD)
     for index, column in enumerate(head):
         table.add_column(escape(column), justify='right' if index else 'left', no_wrap=True)
     for row in rows:
