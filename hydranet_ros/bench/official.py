@@ -39,6 +39,9 @@ def official_network(classes: int = 6, seed: int = SEED) -> HydraNet:
         for name, child in module.named_children():
             if isinstance(child, MaxPool5):
                 setattr(module, name, nn.MaxPool2d(5, stride=1, padding=2))
+    for name, weight in network.decoder.named_parameters():
+        if name.endswith('pre.weight'):  # were both heads' alike, they would be computed once
+            nn.init.uniform_(weight, 0.5, 1.5, generator=generator)
     return network
 
 

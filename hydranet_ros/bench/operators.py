@@ -24,6 +24,7 @@ from hydranet_ros.bench.result import Table
 
 _CONVOLUTIONS = ('Conv', 'FusedConv', 'NhwcFusedConv')
 _PRODUCTS = ('MatMul', 'FusedMatMul', 'Gemm')
+_VIEWS = ('Shape', 'Reshape', 'Squeeze', 'Unsqueeze')
 _BLOCK = 16
 """ONNX Runtime pads channels to the width of its blocks, 8 or 16."""
 
@@ -108,10 +109,7 @@ def profile(
                 _kind(args),
                 float(np.median([item['dur'] for item in repeated])) / 1e3,
                 macs,
-                sum(
-                    int(args[name])
-                    for name in ('activation_size', 'parameter_size', 'output_size')
-                ),
+                _moved(args),
                 tuple(_shapes(args['output_type_shape'])[0]),
             )
         )
@@ -159,6 +157,12 @@ def _macs(args: Mapping[str, Any]) -> tuple[int, tuple]:
     weight = inputs[1]
     key = (*weight[2:], *out[2:], *(-(-size // _BLOCK) for size in weight[:2]))
     return math.prod(out) * math.prod(weight[1:]), key
+
+
+def _moved(args: Mapping[str, Any]) -> int:
+    if args['op_name'] in _VIEWS:
+        return 0
+    return sum(int(args[name]) for name in ('activation_size', 'parameter_size', 'output_size'))
 
 
 def _kind(args: Mapping[str, Any]) -> str:
@@ -216,6 +220,14 @@ def _cells(nodes: Sequence[Node], total: float, roof: Roof) -> tuple[str, ...]:
         f'{moved / took / 1e6:.1f}', max(floors, key=lambda name: floors[name]), f'{floor:.2f}',
         f'{floor / took:.0%}',
     )  # fmt: skip
+
+
+def fastest(nodes: Sequence[Node], least_ms: float = 0.2) -> float:
+    """Return the most operations a second that a node reached, of those that take long enough."""
+    return max(
+        (2e3 * node.macs / node.milliseconds for node in nodes if node.milliseconds >= least_ms),
+        default=0.0,
+    )
 
 
 def share_of_roof(nodes: Sequence[Node], roof: Roof) -> float:
