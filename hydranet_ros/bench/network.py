@@ -307,7 +307,9 @@ class _Findings:
             'speedup_whole_vs_plain': pair_ratio(times[PLAIN_WHOLE], times[WHOLE]),
         }
         rates = _rates(bench, times, gemms)
-        found: dict[str, Figure] = {name: one and one.median for name, one in ratios.items()}
+        found: dict[str, Figure] = {
+            name: one.median if one else None for name, one in ratios.items()
+        }
         found |= {
             'share_of_peak': rates.share,
             'share_of_largest_peak': rates.achieved / rates.largest,
@@ -339,8 +341,8 @@ class _Findings:
         ratio = pair_ratio(times[GIVEN], times[WHOLE])
         self.figures[f'model_file_vs_whole_{bench.case.key}'] = ratio.median
         self.notes.append(
-            f'{GIVEN}, {bench.case.title}: {given.name}, with its own weights, takes {ratio} times '
-            'what a file exported now takes; its outputs are not compared.'
+            f'{GIVEN}, {bench.case.title}: {given.name}, with its own weights, takes {ratio} '
+            'times what a file exported now takes; its outputs are not compared.'
         )
 
     def take_apart(self, bench: _CaseBench, gemms: list[Gemm], bandwidth: Any) -> None:
@@ -366,7 +368,7 @@ class _Findings:
     def summary(self) -> Table:
         """Return a row a case."""
         header = (
-            '', 'ours ms', 'plain / ours', 'eager / ours', 'OpenVINO / ours', 'whole: plain / ours',
-            'GMAC', 'GFLOP/s', 'peak', 'of peak', 'of largest', 'difference', 'of eager',
+            '', 'ours ms', 'plain / ours', 'eager / ours', 'OpenVINO / ours',
+            'whole: plain / ours', 'GMAC', 'GFLOP/s', 'peak', 'of peak', 'of largest', 'difference', 'of eager',
         )  # fmt: skip
         return Table('network: ratios of pairs, median (p5..p95)', header, self.rows)
