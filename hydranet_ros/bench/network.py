@@ -369,6 +369,7 @@ class _Findings:
         """Return a row a case."""
         header = (
             '', 'ours ms', 'plain / ours', 'eager / ours', 'OpenVINO / ours',
-            'whole: plain / ours', 'GMAC', 'GFLOP/s', 'peak', 'of peak', 'of largest', 'difference', 'of eager',
+            'whole: plain / ours', 'GMAC', 'GFLOP/s', 'peak', 'of peak', 'of largest',
+            'difference', 'of eager',
         )  # fmt: skip
         return Table('network: ratios of pairs, median (p5..p95)', header, self.rows)
