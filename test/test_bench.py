@@ -452,31 +452,63 @@ def test_floors_are_the_longer_of_arithmetic_and_memory():
     assert slower.binding == slower.layers == pytest.approx(48e-3)
 
 
-def test_the_table_of_the_gpu_holds_device_time_against_its_floor():
+@pytest.fixture
+def gpu_rows():
     pytest.importorskip('torch')
-    from hydranet_ros.bench.gpu import Row, copy_bytes, rows_table
+    from hydranet_ros.bench.gpu import Row
+    from hydranet_ros.bench.gpu_competitors import BASELINE
     from hydranet_ros.bench.layers import Floors
 
-    row = Row('TensorRT', 4, 2.0, 0.1, Series('TensorRT', (2.5,)), Floors(0.5, 1.0, 0.2))
+    floors = Floors(0.5, 1.0, 0.2)
+    return [
+        Row(BASELINE, 'float32', 4, 8.0, 3.0, Series(BASELINE, (9.0, 30.0)), floors),
+        Row('graph', 'float16', 4, 2.5, 0.1, Series('graph', (2.0, 6.0)), floors),
+        Row('TensorRT', 'float16', 4, 2.0, 0.1, Series('TensorRT', (3.0, 9.0)), floors),
+    ]
+
+
+def test_the_table_of_the_gpu_holds_device_time_against_its_floor(gpu_rows):
+    from hydranet_ros.bench.gpu import copy_bytes, rows_table
+
+    row = gpu_rows[2]
     assert (row.images_a_second, row.of_floor) == (2000.0, 0.5)
     (cells,) = rows_table('t', [row]).rows
-    assert cells == ('TensorRT', '2.000', '0.100', '2.500', '2.500', '2000', '0.500', '1.000',
-                     '0.200', '50%')  # fmt: skip
+    assert cells[:4] == ('TensorRT', '2.000', '0.100', '6.000')
+    assert cells[5:] == ('2000', '0.500', '1.000', '0.200', '50%')
     assert copy_bytes(2, (480, 640)) == (2 * 480 * 640 * 3, 2 * 480 * 640 * 5)
 
 
-@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
-def test_what_runs_on_the_gpu_gives_the_deployed_networks_answers(official, precision):
-    """Here on the CPU, which runs the same modules."""
-    import torch
+def test_the_figures_of_the_gpu_name_the_fastest_of_each_precision(gpu_rows):
+    from hydranet_ros.bench.gpu import PIPELINE, batch_figures
 
+    times = {row.name: row.callback for row in gpu_rows}
+    found = batch_figures(gpu_rows, times)
+    assert found['fastest_float16_640x480_batch4'] == 'TensorRT'
+    assert found['device_float16_640x480_batch4_ms'] == 2.0
+    assert found['device_float32_640x480_batch4_ms'] == 8.0
+    assert found['floor_over_device_float16_640x480_batch4'] == 0.5
+    assert found['fastest_callback_640x480_batch4'] == 'graph'
+    assert found['speedup_vs_eager_640x480_batch4'] == pytest.approx((4.5 + 5.0) / 2)
+    assert 'speedup_vs_pipeline_640x480' not in found
+    with_pipeline = batch_figures(gpu_rows, {**times, PIPELINE: Series(PIPELINE, (40.0, 120.0))})
+    assert with_pipeline['speedup_vs_pipeline_640x480'] == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ('precision', 'channels_last'), [('float32', True), ('float32', False), ('bfloat16', True)]
+)
+def test_what_runs_on_the_gpu_gives_the_deployed_networks_answers(precision, channels_last):
+    """Here on the CPU, which runs the same modules."""
+    torch = pytest.importorskip('torch')
     from hydranet_ros.bench.gpu_competitors import device_module, our_network
     from hydranet_ros.bench.material import picture
     from hydranet_ros.network.deployed import DeployedNetwork
 
     images = torch.from_numpy(np.stack([picture(64, 96, seed) for seed in (1, 2)]))
     with torch.no_grad():
-        labels, depth = device_module(our_network(), precision)(images)
+        labels, depth = device_module(our_network(), precision, channels_last=channels_last)(
+            images
+        )
         wanted = [DeployedNetwork(our_network())(image[None]) for image in images]
     exact = precision == 'float32'
     for index, (want_labels, _, want_depth) in enumerate(wanted):

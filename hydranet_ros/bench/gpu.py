@@ -15,6 +15,7 @@ in float32, copies logits and depth back and resizes them with OpenCV.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     :raises NotMeasuredError: without a GPU that PyTorch can use.
     :raises BenchError: if a competitor in float32 does not agree with eager PyTorch.
     """
+    os.environ['NVIDIA_TF32_OVERRIDE'] = '0'  # float32 means float32, in TensorRT too
     import torch
 
     if not torch.cuda.is_available():
@@ -74,7 +76,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     limits = device_limits()
-    found = _Findings()
+    found = _Findings(limit_figures(limits))
     for batch in BATCHES[:1] if options.quick else BATCHES:
         with tempfile.TemporaryDirectory() as folder:
             _measure_batch(batch, Path(folder), options, limits, found, say)
@@ -89,6 +91,7 @@ class Row:
     """What was found of one competitor at one batch; milliseconds of the batch."""
 
     name: str
+    precision: str
     batch: int
     device: float
     launch: float
@@ -165,7 +168,7 @@ def _measure_batch(
     outside = sum(copy_bytes(batch, SIZE))
     rows = [
         Row(
-            item.name, batch, float(np.median(item.device_ms[-options.rounds :])),
+            item.name, item.precision, batch, float(np.median(item.device_ms[-options.rounds :])),
             float(np.median(item.launch_ms[-options.rounds :])), times[item.name],
             floors(layers, width=WIDTHS[item.precision], outside=outside,
                    flops=limits.flops[item.precision], bandwidth=limits.memory),
@@ -177,38 +180,44 @@ def _measure_batch(
     found.tables.append(
         rows_table(f'gpu, 640x480, batch {batch}; copies alone {copies:.3f} ms', rows)
     )
-    _figures(rows, times, competitors, limits, found)
+    found.figures |= batch_figures(rows, times)
 
 
-def _figures(
-    rows: Sequence[Row], times: Mapping[str, Series], competitors: Sequence[Competitor],
-    limits: DeviceLimits, found: _Findings,
-) -> None:  # fmt: skip
-    batch = rows[0].batch
-    for precision in ('float32', 'float16'):
-        own = [row for row, item in zip(rows, competitors) if item.precision == precision]
-        best = min(own, key=lambda row: row.device)
+def batch_figures(rows: Sequence[Row], times: Mapping[str, Series]) -> dict[str, Figure]:
+    """
+    Return the figures of one batch.
+
+    :param times: of the whole callbacks, :data:`BASELINE` among them; :data:`PIPELINE` where it
+        was run.
+    """
+    batch, found = rows[0].batch, {}
+    for precision in sorted({row.precision for row in rows}):
+        best = min((row for row in rows if row.precision == precision), key=lambda row: row.device)
         end = f'{precision}_640x480_batch{batch}'
-        found.figures |= {
+        found |= {
             f'device_{end}_ms': best.device,
             f'fastest_{end}': best.name,
             f'images_{end}_hz': best.images_a_second,
             f'floor_over_device_{end}': best.of_floor,
         }
-    fastest = min(rows, key=lambda row: row.callback.median)
-    found.figures[f'callback_640x480_batch{batch}_ms'] = fastest.callback.median
-    found.figures[f'speedup_vs_eager_640x480_batch{batch}'] = pair_ratio(
-        times[BASELINE], fastest.callback
-    ).median
+    fastest = min(rows, key=lambda row: row.callback.median).callback
+    found |= {
+        f'callback_640x480_batch{batch}_ms': fastest.median,
+        f'fastest_callback_640x480_batch{batch}': fastest.name,
+        f'speedup_vs_eager_640x480_batch{batch}': pair_ratio(times[BASELINE], fastest).median,
+    }
     if PIPELINE in times:
-        found.figures['speedup_vs_pipeline_640x480'] = pair_ratio(
-            times[PIPELINE], fastest.callback
-        ).median
-        found.figures |= {
-            **{f'peak_{name}_gflops': value / 1e9 for name, value in limits.flops.items()},
-            'memory_gbs': limits.memory / 1e9,
-            'copy_gbs': limits.copy / 1e9,
-        }
+        found['speedup_vs_pipeline_640x480'] = pair_ratio(times[PIPELINE], fastest).median
+    return found
+
+
+def limit_figures(limits: DeviceLimits) -> dict[str, Figure]:
+    """Return the figures of the device itself."""
+    return {
+        **{f'peak_{name}_gflops': value / 1e9 for name, value in limits.flops.items()},
+        'memory_gbs': limits.memory / 1e9,
+        'copy_gbs': limits.copy / 1e9,
+    }
 
 
 class _Callback:

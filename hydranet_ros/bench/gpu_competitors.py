@@ -64,19 +64,24 @@ def our_network() -> HydraNet:
     return network
 
 
-def device_module(network: HydraNet, precision: str) -> torch.nn.Module:
+def device_module(
+    network: HydraNet, precision: str, *, channels_last: bool = True
+) -> torch.nn.Module:
     """
     Return the deployed network for batches, all from pixels to labels and depth on one device.
 
-    Pixels are normalised in float32 and then rounded to ``precision``; they come with channels
-    last, and the network keeps them so. Depth is given back in float32.
+    Pixels are normalised in float32 and then rounded to ``precision``. Depth is given back in
+    float32.
+
+    :param channels_last: keep the camera's order of bytes throughout the network.
     """
     import torch
     from torch import nn
 
-    from hydranet_ros.network.deployed import DeployedNetwork
+    from hydranet_ros.network.hydranet import MEAN, STD
 
     kind = getattr(torch, precision)
+    order = torch.channels_last if channels_last else torch.contiguous_format
 
     class OnDevice(nn.Module):
         offset: torch.Tensor
@@ -84,15 +89,14 @@ def device_module(network: HydraNet, precision: str) -> torch.nn.Module:
 
         def __init__(self) -> None:
             super().__init__()
-            deployed = DeployedNetwork(network)
-            self.register_buffer('offset', deployed.offset)
-            self.register_buffer('factor', deployed.factor)
-            self.network = network.to(kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.register_buffer('offset', 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
+            self.register_buffer('factor', 1 / (255 * torch.tensor(STD).view(1, 3, 1, 1)))
+            self.network = network.to(dtype=kind, memory_format=order)  # type: ignore[call-overload]
 
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             size = image.shape[1:3]
             pixels = (image.permute(0, 3, 1, 2).float() - self.offset) * self.factor
-            found = self.network(pixels.to(kind))
+            found = self.network(pixels.to(kind).contiguous(memory_format=order))
             logits, depth = (
                 nn.functional.interpolate(found[name], size=size, mode='bilinear')
                 for name in ('segmentation', 'depth')
@@ -109,7 +113,7 @@ def build_competitors(
     """Build what can be built here, :data:`BASELINE` first; what cannot be is a note."""
     import torch
 
-    official = device_module(official_network(), 'float32').cuda()
+    official = device_module(official_network(), 'float32', channels_last=False).cuda()
     found = [Competitor(BASELINE, 'float32', _bound(official, image))]
     for precision in WIDTHS:
         module = device_module(our_network(), precision).cuda()
@@ -181,7 +185,7 @@ def _export(batch: int, path: Path) -> Path:
 
     from hydranet_ros.network.export import OPSET
 
-    module = device_module(our_network(), 'float32')
+    module = device_module(our_network(), 'float32', channels_last=False)
     image = torch.zeros(batch, *SIZE, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')

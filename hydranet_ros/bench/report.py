@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any
 
 from hydranet_ros.bench.machine import commit, machine, versions
@@ -15,7 +14,7 @@ from hydranet_ros.bench.result import BenchOptions
 from hydranet_ros.errors import BenchError
 
 FORMAT = 1
-_WIDTH = 170  # tables are not cut off; a narrower terminal breaks their lines
+_WIDTH = 400  # no table is cut off; a narrower terminal breaks its lines
 
 
 def header(options: BenchOptions) -> dict[str, Any]:
@@ -71,8 +70,7 @@ def show(found: dict[str, Any]) -> None:
     """Print the document: tables and notes, all figures, and what was not measured."""
     from rich.console import Console
 
-    columns = max(get_terminal_size().columns, _WIDTH)
-    console = Console(highlight=False, soft_wrap=True, width=columns)
+    console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
     where, state = found['machine'], found['commit']
     console.print(
         f'{where["cpu"]}, {where["cores"]} cores, {where["memory_gib"]} GiB, '
