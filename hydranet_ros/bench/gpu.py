@@ -190,7 +190,8 @@ def batch_figures(rows: Sequence[Row], times: Mapping[str, Series]) -> dict[str,
     :param times: of the whole callbacks, :data:`BASELINE` among them; :data:`PIPELINE` where it
         was run.
     """
-    batch, found = rows[0].batch, {}
+    batch = rows[0].batch
+    found: dict[str, Figure] = {}
     for precision in sorted({row.precision for row in rows}):
         best = min((row for row in rows if row.precision == precision), key=lambda row: row.device)
         end = f'{precision}_640x480_batch{batch}'
