@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,6 +51,24 @@ def test_what_is_slower_is_found_slower():
     )
     assert pair_ratio(found['slow'], found['fast']).median > 1
     assert found['slow'].best >= 4
+
+
+def test_a_competitor_starts_when_the_threads_of_the_one_before_are_done():
+    """As worker threads spin on after a library has returned."""
+    ends, begins = [], []
+
+    def spin():
+        until = time.monotonic() + 0.06
+        while time.monotonic() < until:
+            pass
+        ends.append(time.monotonic())
+
+    calls = {
+        'spins': lambda: threading.Thread(target=spin).start(),
+        'next': lambda: begins.append(time.monotonic()),
+    }
+    interleaved(calls, rounds=1, warm_up=0, rest=5)
+    assert begins[0] >= ends[0]
 
 
 def test_a_ratio_is_of_pairs_not_of_medians():

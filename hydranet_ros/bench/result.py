@@ -13,6 +13,8 @@ import numpy as np
 
 from hydranet_ros.errors import BenchError
 
+_PAUSE = 0.005
+
 Figure = float | str | None
 """A value of a part's JSON object; ``None`` where it could not be measured (a note says why)."""
 
@@ -113,7 +115,7 @@ def interleaved(
     competitors: Mapping[str, Callable[[], object]],
     rounds: int,
     warm_up: int = 2,
-    rest: float = 0.02,
+    rest: float = 0.3,
 ) -> dict[str, Series]:
     """
     Time competitors in turn, A B A B ..., so that what else the machine does meets them alike.
@@ -121,8 +123,9 @@ def interleaved(
     Every second round runs in the opposite order: who comes after whom (a cold cache, a clock
     that fell) is then not always the same. The garbage collector rests meanwhile.
 
-    :param rest: seconds between two calls, in which threads that spin after work come to an end
-        and do not disturb the next competitor.
+    :param rest: longest wait, in seconds, before a call for what the one before left running:
+        worker threads spin on for 10 (PyTorch), 50 (ONNX Runtime) to 100 ms (OpenBLAS) after
+        their work and would take a core from the next competitor.
     :raises BenchError: no competitor, or no round
     """
     if not competitors or rounds < 1:
@@ -140,7 +143,7 @@ def interleaved(
     try:
         for index in range(rounds):
             for name in names if index % 2 == 0 else reversed(names):
-                time.sleep(rest)
+                _settle(rest)
                 begin = time.perf_counter()
                 competitors[name]()
                 times[name].append((time.perf_counter() - begin) * 1e3)
@@ -148,6 +151,16 @@ def interleaved(
         if collecting:
             gc.enable()
     return {name: Series(name, tuple(values)) for name, values in times.items()}
+
+
+def _settle(limit: float) -> None:
+    """Wait until this process uses no processor time any more, at most so many seconds."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        before = time.process_time()
+        time.sleep(_PAUSE)
+        if time.process_time() - before < _PAUSE / 5:
+            return
 
 
 def pair_ratio(slow: Series, fast: Series) -> Ratio:
