@@ -19,6 +19,8 @@ Every exception that hydranet_ros raises on purpose.
     ├── DatasetError         a data set on disk
     ├── TrainingError        a training run
     ├── SceneError           a procedural scene or its renderer
+    ├── BenchError           competitors of a benchmark that disagree, figures out of bounds
+    │   └── NotMeasuredError     hardware or a program that a part needs is not here
     └── MissingDependencyError   an optional package that this call needs
 
 A message says what was got, what is allowed and how to mend it.
@@ -91,5 +93,28 @@ class SceneError(HydranetError):
     """A procedural scene that cannot be built or rendered."""
 
 
+class BenchError(HydranetError):
+    """A benchmark that cannot run, or whose competitors do not give the same result."""
+
+
+class NotMeasuredError(BenchError):
+    """A part of the benchmark cannot run here: hardware or a program is missing."""
+
+
 class MissingDependencyError(HydranetError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+_EXTRAS = {
+    'rclpy': 'ros', 'sensor_msgs': 'ros', 'std_msgs': 'ros', 'diagnostic_msgs': 'ros',
+    'rosgraph_msgs': 'ros', 'lifecycle_msgs': 'ros', 'torch': 'train', 'onnx': 'train',
+    'mujoco': 'train', 'onnxruntime': 'cpu', 'tensorrt': 'gpu', 'matplotlib': 'bench',
+    'openvino': 'bench', 'threadpoolctl': 'bench',
+}  # fmt: skip
+
+
+def missing_package(err: ImportError) -> str:
+    """Return the line that cures a package which is not installed; empty for one of no extra."""
+    name = (err.name or '').split('.')[0]
+    extra = _EXTRAS.get(name)
+    return f"{name} is not installed; pip install 'hydranet_ros[{extra}]'" if extra else ''

@@ -18,7 +18,7 @@ ROWS = {
     'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
     'network': 2, 'training': 2, 'scenes': 2,
     'bag': 2, 'media': 3, 'predict': 3, 'bag_run': 3, 'ply': 3, 'ros': 3,
-    'cli': 4, '__main__': 4,
+    'cli': 4, '__main__': 4, 'bench': 4,
 }  # fmt: skip
 ROS_PACKAGES = {
     'rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rosgraph_msgs',

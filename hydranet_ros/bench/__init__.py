@@ -1,0 +1,1 @@
+"""``hydranet bench``: every millisecond between the camera and the subscriber, side by side."""
