@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
+from hydranet_ros.network.rewrites import RewrittenNetwork
 
 UPSAMPLINGS = ('bilinear', 'bicubic')
 
@@ -20,7 +21,7 @@ class DeployedNetwork(nn.Module):
     :param class_slice: (first, last + 1) channel of the segmentation head, ``None`` for all.
     """
 
-    offset: Tensor
+    offset: Tensor  # of a pixel from 0 to 255
     factor: Tensor
 
     def __init__(
@@ -52,14 +53,23 @@ class DeployedNetwork(nn.Module):
             uint8, 255 times the winning probability; depth (1, H, W) float32 metres; normals
             (1, H, W, 3) float32 unit vectors in the optical frame.
         """
-        size = image.shape[1:3]
         normalised = (image.permute(0, 3, 1, 2).float() - self.offset) * self.factor
         found = self.network(normalised)
+        if 'segmentation' in found and self.class_slice is not None:
+            found['segmentation'] = found['segmentation'][:, slice(*self.class_slice)]
+        return self.publish(found, image.shape[1:3])
+
+    def publish(self, found: dict[str, Tensor], size: torch.Size) -> tuple[Tensor, ...]:
+        """
+        Turn what the heads say into what :meth:`forward` returns.
+
+        :param found: by task, at stride 4; ``size`` is the image's (H, W).
+        """
         outputs: list[Tensor] = []
         if 'segmentation' in found:
             outputs += self._classes(found['segmentation'], size)
         if 'depth' in found:
-            outputs.append(self._resize(found['depth'], size)[:, 0].abs())
+            outputs.append(self._resize(found['depth'], size).abs().flatten(0, 1))
         if 'normals' in found:
             outputs.append(self._normals(found['normals'], size))
         return tuple(outputs)
@@ -68,12 +78,14 @@ class DeployedNetwork(nn.Module):
         return functional.interpolate(x, size=size, mode=self.upsampling, align_corners=False)
 
     def _classes(self, logits: Tensor, size: torch.Size) -> list[Tensor]:
-        """Bring logits to the image's size, then decide; class ids are never resized."""
-        if self.class_slice is not None:
-            logits = logits[:, self.class_slice[0] : self.class_slice[1]]
-        full = self._resize(logits, size)
-        labels = full.argmax(1).to(torch.uint8)
-        probability = 1 / (full - full.amax(1, keepdim=True)).exp().sum(1)
+        """
+        Bring logits to the image's size, then decide; class ids are never resized.
+
+        The classes come last: ONNX Runtime upsamples and reduces fastest in that order.
+        """
+        full = self._resize(logits, size).permute(0, 2, 3, 1)
+        labels = full.argmax(3).to(torch.uint8)
+        probability = 1 / (full - full.amax(3, keepdim=True)).exp().sum(3)
         return [labels, (probability * 255).round().to(torch.uint8)]
 
     def _normals(self, x: Tensor, size: torch.Size) -> Tensor:
@@ -87,3 +99,21 @@ class DeployedNetwork(nn.Module):
         """
         x = functional.normalize(self._resize(x, size), dim=1)
         return torch.stack([x[:, 0], x[:, 2], x[:, 1]], -1)
+
+
+class RewrittenDeployment(nn.Module):
+    """
+    The same in the form that ONNX Runtime's CPU provider runs fastest.
+
+    See :mod:`hydranet_ros.network.rewrites`; the answers differ by rounding only.
+    """
+
+    def __init__(self, deployed: DeployedNetwork) -> None:
+        super().__init__()
+        self.deployed = deployed
+        self.network = RewrittenNetwork(deployed.network, deployed.class_slice)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run on one image; see :meth:`DeployedNetwork.forward`."""
+        pixels = image.permute(0, 3, 1, 2).float() - self.deployed.offset
+        return self.deployed.publish(self.network(pixels), image.shape[1:3])

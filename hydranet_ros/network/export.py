@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
 from hydranet_ros.model_info import ModelInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
-from hydranet_ros.network.deployed import UPSAMPLINGS, DeployedNetwork
+from hydranet_ros.network.deployed import UPSAMPLINGS, DeployedNetwork, RewrittenDeployment
+from hydranet_ros.network.graph_rewrites import rewrite_graph
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
 from hydranet_ros.preset import ExportFacts, Preset
 
@@ -145,10 +146,17 @@ def _describe(
 
 
 def write_graph(
-    deployed: DeployedNetwork, path: Path, size: tuple[int, int], info: ModelInfo
+    deployed: DeployedNetwork,
+    path: Path,
+    size: tuple[int, int],
+    info: ModelInfo,
+    target: str = 'cpu',
 ) -> None:
     """
     Write the ONNX file with its metadata; any H x W is accepted by the graph.
+
+    For ``cpu`` the graph is rewritten (:mod:`hydranet_ros.network.rewrites`); for ``gpu`` it is
+    the network as it stands, which TensorRT and CUDA fuse themselves.
 
     The exporter folds batch norm into the convolutions. The mean is subtracted rather than
     folded into the first convolution, whose zero padding would stand for another colour at the
@@ -157,17 +165,20 @@ def write_graph(
     """
     import onnx
 
+    module = RewrittenDeployment(deployed).eval() if target == 'cpu' else deployed
     names = deployed.output_names
     dynamic = {'image': {1: 'height', 2: 'width'}}
     dynamic.update({name: {1: 'height', 2: 'width'} for name in names})
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
         torch.onnx.export(
-            deployed, (torch.zeros(1, *size, 3, dtype=torch.uint8),), str(path),
+            module, (torch.zeros(1, *size, 3, dtype=torch.uint8),), str(path),
             input_names=['image'], output_names=names, dynamic_axes=dynamic,
             opset_version=OPSET, dynamo=False,
         )  # fmt: skip
     model = onnx.load(str(path))
+    if target == 'cpu':
+        rewrite_graph(model)
     onnx.helper.set_model_props(model, info.to_metadata())
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
