@@ -165,11 +165,16 @@ def export(
     output: Annotated[Path, typer.Option('-o', '--output', help='The .onnx to write.')],
     domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
     upsampling: Annotated[str, typer.Option(help='bilinear or bicubic.')] = 'bilinear',
+    target: Annotated[str, typer.Option(help='cpu or gpu: where it is to be fast.')] = 'cpu',
+    internal_scale: Annotated[float, typer.Option(help='1, 0.75 or 0.5: what it looks at.')] = 1.0,
 ) -> None:
     """Write a checkpoint as one self-describing model file, compared with PyTorch."""
     from hydranet_ros.network.export import export_checkpoint
 
-    report = export_checkpoint(checkpoint, preset, output, domain=domain, upsampling=upsampling)
+    report = export_checkpoint(
+        checkpoint, preset, output, domain=domain, upsampling=upsampling, target=target,
+        internal_scale=internal_scale,
+    )  # fmt: skip
     print(f'{report.path}: labels differ in {report.labels:.2%} of the pixels, depth by '
           f'{report.depth:.1e} (relative) from PyTorch')  # fmt: skip
 

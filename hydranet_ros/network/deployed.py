@@ -4,6 +4,8 @@ The network as a model file has it: pixels in, published arrays out.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,8 @@ from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
 from hydranet_ros.network.rewrites import RewrittenNetwork
 
 UPSAMPLINGS = ('bilinear', 'bicubic')
+INTERNAL_SCALES = (1.0, 0.75, 0.5)
+TARGETS = ('cpu', 'gpu')
 
 
 class DeployedNetwork(nn.Module):
@@ -19,6 +23,8 @@ class DeployedNetwork(nn.Module):
     The network as the model file has it: pixels in, published arrays out.
 
     :param class_slice: (first, last + 1) channel of the segmentation head, ``None`` for all.
+    :param internal_scale: of the picture that the network sees; the answers are of the image's
+        own size whatever it is.
     """
 
     offset: Tensor  # of a pixel from 0 to 255
@@ -26,9 +32,10 @@ class DeployedNetwork(nn.Module):
 
     def __init__(
         self, network: HydraNet, class_slice: tuple[int, int] | None = None,
-        upsampling: str = 'bilinear',
+        upsampling: str = 'bilinear', internal_scale: float = 1.0,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.internal_scale = internal_scale
         self.network = network
         self.class_slice = class_slice
         self.upsampling = upsampling
@@ -53,11 +60,19 @@ class DeployedNetwork(nn.Module):
             uint8, 255 times the winning probability; depth (1, H, W) float32 metres; normals
             (1, H, W, 3) float32 unit vectors in the optical frame.
         """
-        normalised = (image.permute(0, 3, 1, 2).float() - self.offset) * self.factor
-        found = self.network(normalised)
+        found = self.network(self.pixels(image) * self.factor)
         if 'segmentation' in found and self.class_slice is not None:
             found['segmentation'] = found['segmentation'][:, slice(*self.class_slice)]
         return self.publish(found, image.shape[1:3])
+
+    def pixels(self, image: Tensor) -> Tensor:
+        """Return what the network sees, (1, 3, h, w) float, from 0 to 255 less the mean."""
+        pixels = image.permute(0, 3, 1, 2).float()
+        if self.internal_scale != 1:
+            up, down = Fraction(self.internal_scale).limit_denominator(16).as_integer_ratio()
+            size = [(side * up + down - 1) // down for side in image.shape[1:3]]
+            pixels = functional.interpolate(pixels, size, mode='bilinear', align_corners=False)
+        return pixels - self.offset
 
     def publish(self, found: dict[str, Tensor], size: torch.Size) -> tuple[Tensor, ...]:
         """
@@ -115,5 +130,5 @@ class RewrittenDeployment(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Run on one image; see :meth:`DeployedNetwork.forward`."""
-        pixels = image.permute(0, 3, 1, 2).float() - self.deployed.offset
-        return self.deployed.publish(self.network(pixels), image.shape[1:3])
+        found = self.network(self.deployed.pixels(image))
+        return self.deployed.publish(found, image.shape[1:3])

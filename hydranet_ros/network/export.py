@@ -21,9 +21,15 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
 from hydranet_ros.model_info import ModelInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
-from hydranet_ros.network.deployed import UPSAMPLINGS, DeployedNetwork, RewrittenDeployment
+from hydranet_ros.network.deployed import (
+    INTERNAL_SCALES,
+    TARGETS,
+    UPSAMPLINGS,
+    DeployedNetwork,
+    RewrittenDeployment,
+)
 from hydranet_ros.network.graph_rewrites import rewrite_graph
-from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
+from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.preset import ExportFacts, Preset
 
 OPSET = 17
@@ -59,6 +65,8 @@ def export_checkpoint(
     *,
     domain: str = '',
     upsampling: str = 'bilinear',
+    target: str = 'cpu',
+    internal_scale: float = 1.0,
     say: Callable[[str], None] = print,
 ) -> ExportReport:
     """
@@ -66,23 +74,32 @@ def export_checkpoint(
 
     :param preset: whose ``export`` facts (classes, depth range, ...) the file carries.
     :param domain: for a model of several domains, whose slice of the classes.
+    :param target: ``cpu`` or ``gpu``, see :func:`write_graph`; either form runs everywhere.
+    :param internal_scale: of the picture that the network sees; the answers keep the image's size.
     :raises ExportError: if graph and network disagree, or the disk is full; nothing is kept then.
     :raises CheckpointError: if the checkpoint does not fit the preset.
     """
     require_packages()
-    if upsampling not in UPSAMPLINGS:
-        raise ExportError(f'Upsampling {upsampling!r} is unknown; allowed: {UPSAMPLINGS}.')
+    for what, value, allowed in (
+        ('Upsampling', upsampling, UPSAMPLINGS),
+        ('Target', target, TARGETS),
+        ('Internal scale', internal_scale, INTERNAL_SCALES),
+    ):
+        if value not in allowed:
+            raise ExportError(f'{what} {value!r} is unknown; allowed: {allowed}.')
     loaded = Preset.load(preset)
     facts = loaded.model(domain).export
     source = load_checkpoint(checkpoint)
     _check_fits(source, facts, preset)
-    deployed = DeployedNetwork(source.network(), facts.class_slice, upsampling).eval()
-    info = _describe(loaded, domain, source, facts, upsampling, deployed.network)
+    deployed = DeployedNetwork(
+        source.network(), facts.class_slice, upsampling, internal_scale
+    ).eval()
+    info = _describe(loaded, domain, source, facts, deployed)
     temporary = output.with_name(output.name + '.part')
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         say(f'exporting {checkpoint.name} as {preset} ({source.origin} checkpoint)')
-        write_graph(deployed, temporary, facts.native_size, info)
+        write_graph(deployed, temporary, facts.native_size, info, target)
         say('comparing the graph with PyTorch')
         report = compare(deployed, temporary, facts.native_size, output, info)
         os.replace(temporary, output)
@@ -122,25 +139,31 @@ def _check_fits(source: Checkpoint, facts: ExportFacts, preset: str) -> None:
 
 
 def _describe(
-    preset: Preset, domain: str, source: Checkpoint, facts: ExportFacts, upsampling: str,
-    network: HydraNet,
+    preset: Preset, domain: str, source: Checkpoint, facts: ExportFacts, deployed: DeployedNetwork
 ) -> ModelInfo:  # fmt: skip
+    """
+    Return what the file says of itself.
+
+    A network that sees a smaller picture sees it with a shorter focal length: for whoever knows
+    the camera's own, the network was trained with one longer by as much.
+    """
+    height, width = (round(side / deployed.internal_scale) for side in facts.image_size)
     return ModelInfo(
         preset=preset.name,
         encoder=source.config.encoder,
         tasks=source.config.tasks,
         classes=facts.classes,
         depth_range=facts.depth_range,
-        training_focal_length=facts.focal_length,
-        training_image_size=facts.image_size,
+        training_focal_length=facts.focal_length / deployed.internal_scale,
+        training_image_size=(height, width),
         native_size=facts.native_size,
         licence=facts.licence,
         training_data=facts.training_data,
-        weights_sha256=weights_digest(network),
+        weights_sha256=weights_digest(deployed.network),
         domain=domain or preset.domain,
         mean=MEAN,
         std=STD,
-        upsampling=upsampling,
+        upsampling=deployed.upsampling,
         metrics=dict(facts.metrics),
     )
 
