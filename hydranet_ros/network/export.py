@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +30,12 @@ from hydranet_ros.network.deployed import (
 )
 from hydranet_ros.network.graph_rewrites import rewrite_graph
 from hydranet_ros.network.hydranet import MEAN, STD
+from hydranet_ros.network.quantise import (
+    Loss,
+    calibration_pictures,
+    measure_loss,
+    quantise,
+)
 from hydranet_ros.preset import ExportFacts, Preset
 
 OPSET = 17
@@ -48,6 +54,7 @@ class ExportReport:
     :param depth: largest difference relative to the larger of the depth and 1 m.
     :param normals: largest difference of a component.
     :param confidence: largest difference, of 255.
+    :param int8: what 8-bit integers changed after that, if they were asked for.
     """
 
     path: Path
@@ -56,6 +63,7 @@ class ExportReport:
     normals: float
     confidence: float
     info: ModelInfo
+    int8: Loss | None = None
 
 
 def export_checkpoint(
@@ -67,6 +75,7 @@ def export_checkpoint(
     upsampling: str = 'bilinear',
     target: str = 'cpu',
     internal_scale: float = 1.0,
+    int8: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> ExportReport:
     """
@@ -76,6 +85,7 @@ def export_checkpoint(
     :param domain: for a model of several domains, whose slice of the classes.
     :param target: ``cpu`` or ``gpu``, see :func:`write_graph`; either form runs everywhere.
     :param internal_scale: of the picture that the network sees; the answers keep the image's size.
+    :param int8: folder of pictures to calibrate 8-bit integers with, ``None`` for float32.
     :raises ExportError: if graph and network disagree, or the disk is full; nothing is kept then.
     :raises CheckpointError: if the checkpoint does not fit the preset.
     """
@@ -87,6 +97,7 @@ def export_checkpoint(
     ):
         if value not in allowed:
             raise ExportError(f'{what} {value!r} is unknown; allowed: {allowed}.')
+    pictures = calibration_pictures(int8) if int8 else []
     loaded = Preset.load(preset)
     facts = loaded.model(domain).export
     source = load_checkpoint(checkpoint)
@@ -99,9 +110,12 @@ def export_checkpoint(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         say(f'exporting {checkpoint.name} as {preset} ({source.origin} checkpoint)')
-        write_graph(deployed, temporary, facts.native_size, info, target)
+        write_graph(deployed, temporary, facts.native_size, info, 'gpu' if int8 else target)
         say('comparing the graph with PyTorch')
         report = compare(deployed, temporary, facts.native_size, output, info)
+        if int8:
+            say(f'calibrating 8-bit integers with {len(pictures)} pictures of {int8}')
+            report = _to_int8(report, temporary, pictures)
         os.replace(temporary, output)
     except OSError as err:
         raise ExportError(
@@ -111,6 +125,28 @@ def export_checkpoint(
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     return report
+
+
+def _to_int8(
+    report: ExportReport, path: Path, pictures: Sequence[NDArray[np.uint8]]
+) -> ExportReport:
+    """Make the file one of 8-bit integers that carries what this changed among its metrics."""
+    import onnx
+
+    exact = path.with_name(path.name + '.exact')
+    os.replace(path, exact)
+    try:
+        quantise(exact, path, pictures)
+        loss = measure_loss(exact, path, pictures)
+    finally:
+        exact.unlink(missing_ok=True)
+    changes = {'int8_labels_changed': loss.labels, 'int8_depth_changed': loss.depth}
+    info = replace(report.info, metrics={**report.info.metrics, **changes})
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, info.to_metadata())
+    path.write_bytes(model.SerializeToString())
+    return replace(report, info=info, int8=loss)
 
 
 def require_packages() -> None:
