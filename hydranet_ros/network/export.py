@@ -277,7 +277,9 @@ def compare(
                 f'{name} of the exported graph differ from PyTorch by {value:.3g}; allowed: '
                 f'{limits[name]:g}. The file was not kept.'
             )
-    return ExportReport(final, info=info, **worst)
+    return ExportReport(
+        final, worst['labels'], worst['depth'], worst['normals'], worst['confidence'], info
+    )
 
 
 def _difference(name: str, want: NDArray, got: NDArray) -> float:

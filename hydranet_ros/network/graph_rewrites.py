@@ -120,7 +120,12 @@ def name_sizes(graph: GraphProto) -> None:
     outputs = {item.name for item in graph.output}
     for name, number in groups.numbered():
         if name not in outputs:
-            shape = [1, channels[name], f'height_{number}', f'width_{number}']
+            shape: list[str | int | None] = [
+                1,
+                channels[name],
+                f'height_{number}',
+                f'width_{number}',
+            ]
             graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
 

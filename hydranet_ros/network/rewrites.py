@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from functools import reduce
 from operator import add
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ class RewrittenNetwork(nn.Module):
 def _rewritten_encoder(encoder: MobileNetV2 | ResNet) -> MobileNetV2 | ResNet:
     """Return a copy that takes pixels from 0 to 255 and splits its largest hidden maps."""
     copy = deepcopy(encoder)
-    first = copy.layer1[0] if isinstance(copy, MobileNetV2) else copy.conv1
+    first: Any = copy.layer1[0] if isinstance(copy, MobileNetV2) else copy.conv1
     with torch.no_grad():
         first.weight.mul_(1 / (255 * torch.tensor(STD, dtype=torch.double).view(1, 3, 1, 1)))
     if isinstance(copy, MobileNetV2):
@@ -85,7 +86,8 @@ class GroupedResidual(nn.Module):
 
     def __init__(self, block: InvertedResidual, groups: int) -> None:
         super().__init__()
-        expand, filtered, project = (fuse_conv_bn_eval(*list(unit)[:2]) for unit in block.output)
+        units: list[Any] = list(block.output)
+        expand, filtered, project = (fuse_conv_bn_eval(unit[0], unit[1]) for unit in units)
         self.residual = block.residual
         self.groups = nn.ModuleList()
         for part in _slices(expand.out_channels, expand.out_channels // groups):
@@ -118,9 +120,10 @@ class RewrittenDecoder(nn.Module):
             )
             for index in range(levels)
         )
+        heads: dict[str, Any] = dict(decoder.heads.items())
         self.heads = nn.ModuleDict({
             task: RewrittenHead(head, parts, class_slice if task == 'segmentation' else None)
-            for task, head in decoder.heads.items()
+            for task, head in heads.items()
         })  # fmt: skip
 
     def forward(
@@ -137,7 +140,8 @@ class RewrittenDecoder(nn.Module):
         for level, given, stride in zip(self.levels, features, strides):
             target = [(length + stride - 1) // stride for length in size]
             below = maps[0] if maps else None
-            maps = [part(given, below, target) for part in level]
+            groups: list[Any] = list(level.children())
+            maps = [group(given, below, target) for group in groups]
         return {task: head(maps) for task, head in self.heads.items()}
 
 
@@ -150,13 +154,14 @@ class _Level(nn.Module):
 
     def __init__(self, decoder: Decoder, index: int, part: slice) -> None:
         super().__init__()
+        stems, pools, adapts = _contents(decoder)
         self.align_corners = decoder.align_corners
-        self.stem = Stem(_conv(conv.weight[part] / RELU6_LIMIT) for conv in decoder.stems[index])
-        self.pool = _part_of_pooling(decoder.pools[index], part)
-        self.adapt = _conv(decoder.adapts[index - 1].weight[part]) if index else None
+        self.stem = Stem(_conv(conv.weight[part] / RELU6_LIMIT) for conv in stems[index])
+        self.pool = _part_of_pooling(pools[index], part)
+        self.adapt = _conv(adapts[index - 1].weight[part]) if index else None
         width = part.stop - part.start
         # Takes the upsampled map into the blocked layout, where the sum can be fused.
-        one = torch.ones(width, 1, 1, 1).to(self.stem[0].weight)
+        one = torch.ones(width, 1, 1, 1, dtype=stems[index][0].weight.dtype)
         self.enter = _conv(one, groups=width) if index else None
 
     def forward(self, level: Sequence[Tensor], below: Tensor | None, size: list[int]) -> Tensor:
@@ -169,11 +174,17 @@ class _Level(nn.Module):
         return self.pool(total.clamp(0, 1))
 
 
+def _contents(decoder: Decoder) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return stems, poolings and adapting convolutions; a ModuleList has no type of its items."""
+    return list(decoder.stems), list(decoder.pools), list(decoder.adapts)
+
+
 def _part_of_pooling(pool: ChainedResidualPooling, part: slice) -> ChainedResidualPooling:
     """Return the pooling block of some channels; a block that mixes channels must be whole."""
     width = part.stop - part.start
+    whole: list[Any] = list(pool.convs)
     convs = [_conv(conv.weight[part], like=conv, groups=conv.groups * width // WIDTH)
-             for conv in pool.convs]  # fmt: skip
+             for conv in whole]  # fmt: skip
     copy = ChainedResidualPooling(width)
     copy.convs = nn.ModuleList(convs)
     return copy
@@ -192,6 +203,7 @@ class RewrittenHead(nn.Module):
     ) -> None:
         super().__init__()
         kept = slice(*class_slice) if class_slice else slice(None)
+        assert head.out.bias is not None
         weight, bias = head.out.weight.detach()[kept], head.out.bias.detach()[kept]
         self.as_taps = taps_are_cheaper(len(weight))
         self.pre = nn.ModuleList(
