@@ -165,13 +165,22 @@ def export(
     output: Annotated[Path, typer.Option('-o', '--output', help='The .onnx to write.')],
     domain: Annotated[str, typer.Option(help='Domain of a model that has several.')] = '',
     upsampling: Annotated[str, typer.Option(help='bilinear or bicubic.')] = 'bilinear',
+    target: Annotated[str, typer.Option(help='cpu or gpu: where it is to be fast.')] = 'cpu',
+    internal_scale: Annotated[float, typer.Option(help='1, 0.75 or 0.5: what it looks at.')] = 1.0,
+    int8: Annotated[Optional[Path], typer.Option(help='Pictures for 8-bit.')] = None,  # noqa: UP045
 ) -> None:
     """Write a checkpoint as one self-describing model file, compared with PyTorch."""
     from hydranet_ros.network.export import export_checkpoint
 
-    report = export_checkpoint(checkpoint, preset, output, domain=domain, upsampling=upsampling)
+    report = export_checkpoint(
+        checkpoint, preset, output, domain=domain, upsampling=upsampling, target=target,
+        internal_scale=internal_scale, int8=int8,
+    )  # fmt: skip
     print(f'{report.path}: labels differ in {report.labels:.2%} of the pixels, depth by '
           f'{report.depth:.1e} (relative) from PyTorch')  # fmt: skip
+    if report.int8:
+        print(f'8-bit integers then change {report.int8.labels:.2%} of the labels and depth by '
+              f'{report.int8.depth:.2%} (median)')  # fmt: skip
 
 
 @app.command('build-engine')

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
-pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
+onnx = pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
 
 from reference_network import random_reference
 
 from hydranet_ros.engine import Engine
 from hydranet_ros.errors import CheckpointError, ExportError
 from hydranet_ros.network import export
-from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
+from hydranet_ros.network.checkpoints import load_checkpoint, save_checkpoint, weights_digest
 from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
+from hydranet_ros.network.quantise import LABEL_LIMIT
 from hydranet_ros.preset import load_classes
 
 
@@ -159,6 +160,71 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
         )
 
 
-def test_an_unknown_upsampling_is_refused(tmp_path: Path):
-    with pytest.raises(ExportError, match='bilinear'):
-        export_checkpoint(checkpoint(tmp_path), 'street', tmp_path / 'o', upsampling='nearest')
+@pytest.mark.parametrize(
+    ('option', 'allowed'),
+    [({'upsampling': 'nearest'}, 'bilinear'), ({'target': 'tpu'}, "'cpu', 'gpu'"),
+     ({'internal_scale': 2.0}, '0.75')],
+)  # fmt: skip
+def test_an_unknown_option_is_refused(tmp_path: Path, option, allowed):
+    with pytest.raises(ExportError, match=allowed):
+        export_checkpoint(checkpoint(tmp_path), 'street', tmp_path / 'o', **option)
+
+
+@pytest.mark.parametrize('size', [(96, 128), (61, 83), (1, 3)])
+def test_a_network_that_sees_half_the_picture_answers_at_the_whole_size(tmp_path: Path, size):
+    """Halving bilinearly is the mean of 2x2 pixels; the metres follow the focal length."""
+    source = checkpoint(tmp_path)
+    report = export_checkpoint(
+        source, 'street', tmp_path / 'half.onnx', internal_scale=0.5, say=lambda text: None
+    )
+    assert report.info.training_focal_length == 2 * 721.5377
+    assert report.info.training_image_size == (750, 2484)
+    image = test_image(*size)
+    found = Engine(report.path).infer(image)
+    assert found.labels.shape == found.depth.shape == size
+    if size == (96, 128):
+        small = image.reshape(48, 2, 64, 2, 3).mean((1, 3))
+        network = DeployedNetwork(load_checkpoint(source).network()).eval()
+        with torch.no_grad():
+            seen = torch.from_numpy(small).permute(2, 0, 1)[None].float() - network.offset
+            want = network.publish(network.network(seen * network.factor), torch.Size(size))
+        np.testing.assert_allclose(found.depth, want[2][0].numpy(), rtol=1e-3, atol=1e-3)
+        assert (found.labels != want[0][0].numpy()).mean() < 1e-3
+
+
+def test_a_file_for_gpus_holds_the_network_as_it_stands(tmp_path: Path):
+    source = checkpoint(tmp_path)
+    kinds = {}
+    for target in ('cpu', 'gpu'):
+        report = export_checkpoint(
+            source, 'street', tmp_path / f'{target}.onnx', target=target, say=lambda text: None
+        )
+        kinds[target] = {node.op_type for node in onnx.load(str(report.path)).graph.node}
+        assert report.depth < 1e-4
+    assert 'HardSigmoid' in kinds['cpu'] and 'HardSigmoid' not in kinds['gpu']
+
+
+def test_int8_is_calibrated_on_pictures_and_says_what_it_changed(tmp_path: Path):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    for index in range(4):
+        cv2.imwrite(str(folder / f'{index}.png'), test_image(60 + index, 80))
+    source, told = checkpoint(tmp_path), []
+    torch.manual_seed(0)
+    network = build_hydranet(init='kaiming').eval()
+    save_checkpoint(network, source)
+    report = export_checkpoint(source, 'street', tmp_path / 'o.onnx', int8=folder, say=told.append)
+    assert any('4 pictures' in text for text in told)
+    kinds = {node.op_type for node in onnx.load(str(report.path)).graph.node}
+    assert {'QuantizeLinear', 'DequantizeLinear'} <= kinds
+    engine = Engine(report.path)
+    assert report.int8 is not None
+    assert engine.info.metrics['int8_labels_changed'] == report.int8.labels <= LABEL_LIMIT
+    assert 0 < report.int8.depth == engine.info.metrics['int8_depth_changed']
+    assert engine.infer(test_image(61, 83)).labels.shape == (61, 83)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['o.onnx', 'official.ckpt', 'pictures']
+
+
+def test_int8_without_pictures_is_refused_before_any_work(tmp_path: Path):
+    with pytest.raises(ExportError, match='holds 0 pictures; INT8 needs 4'):
+        export_checkpoint(tmp_path / 'missing.ckpt', 'street', tmp_path / 'o.onnx', int8=tmp_path)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,8 +21,21 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
 from hydranet_ros.model_info import ModelInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
-from hydranet_ros.network.deployed import UPSAMPLINGS, DeployedNetwork
-from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
+from hydranet_ros.network.deployed import (
+    INTERNAL_SCALES,
+    TARGETS,
+    UPSAMPLINGS,
+    DeployedNetwork,
+    RewrittenDeployment,
+)
+from hydranet_ros.network.graph_rewrites import rewrite_graph
+from hydranet_ros.network.hydranet import MEAN, STD
+from hydranet_ros.network.quantise import (
+    Loss,
+    calibration_pictures,
+    measure_loss,
+    quantise,
+)
 from hydranet_ros.preset import ExportFacts, Preset
 
 OPSET = 17
@@ -41,6 +54,7 @@ class ExportReport:
     :param depth: largest difference relative to the larger of the depth and 1 m.
     :param normals: largest difference of a component.
     :param confidence: largest difference, of 255.
+    :param int8: what 8-bit integers changed after that, if they were asked for.
     """
 
     path: Path
@@ -49,6 +63,7 @@ class ExportReport:
     normals: float
     confidence: float
     info: ModelInfo
+    int8: Loss | None = None
 
 
 def export_checkpoint(
@@ -58,6 +73,9 @@ def export_checkpoint(
     *,
     domain: str = '',
     upsampling: str = 'bilinear',
+    target: str = 'cpu',
+    internal_scale: float = 1.0,
+    int8: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> ExportReport:
     """
@@ -65,25 +83,39 @@ def export_checkpoint(
 
     :param preset: whose ``export`` facts (classes, depth range, ...) the file carries.
     :param domain: for a model of several domains, whose slice of the classes.
+    :param target: ``cpu`` or ``gpu``, see :func:`write_graph`; either form runs everywhere.
+    :param internal_scale: of the picture that the network sees; the answers keep the image's size.
+    :param int8: folder of pictures to calibrate 8-bit integers with, ``None`` for float32.
     :raises ExportError: if graph and network disagree, or the disk is full; nothing is kept then.
     :raises CheckpointError: if the checkpoint does not fit the preset.
     """
     require_packages()
-    if upsampling not in UPSAMPLINGS:
-        raise ExportError(f'Upsampling {upsampling!r} is unknown; allowed: {UPSAMPLINGS}.')
+    for what, value, allowed in (
+        ('Upsampling', upsampling, UPSAMPLINGS),
+        ('Target', target, TARGETS),
+        ('Internal scale', internal_scale, INTERNAL_SCALES),
+    ):
+        if value not in allowed:
+            raise ExportError(f'{what} {value!r} is unknown; allowed: {allowed}.')
+    pictures = calibration_pictures(int8) if int8 else []
     loaded = Preset.load(preset)
     facts = loaded.model(domain).export
     source = load_checkpoint(checkpoint)
     _check_fits(source, facts, preset)
-    deployed = DeployedNetwork(source.network(), facts.class_slice, upsampling).eval()
-    info = _describe(loaded, domain, source, facts, upsampling, deployed.network)
+    deployed = DeployedNetwork(
+        source.network(), facts.class_slice, upsampling, internal_scale
+    ).eval()
+    info = _describe(loaded, domain, source, facts, deployed)
     temporary = output.with_name(output.name + '.part')
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         say(f'exporting {checkpoint.name} as {preset} ({source.origin} checkpoint)')
-        write_graph(deployed, temporary, facts.native_size, info)
+        write_graph(deployed, temporary, facts.native_size, info, 'gpu' if int8 else target)
         say('comparing the graph with PyTorch')
         report = compare(deployed, temporary, facts.native_size, output, info)
+        if int8:
+            say(f'calibrating 8-bit integers with {len(pictures)} pictures of {int8}')
+            report = _to_int8(report, temporary, pictures)
         os.replace(temporary, output)
     except OSError as err:
         raise ExportError(
@@ -93,6 +125,28 @@ def export_checkpoint(
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     return report
+
+
+def _to_int8(
+    report: ExportReport, path: Path, pictures: Sequence[NDArray[np.uint8]]
+) -> ExportReport:
+    """Make the file one of 8-bit integers that carries what this changed among its metrics."""
+    import onnx
+
+    exact = path.with_name(path.name + '.exact')
+    os.replace(path, exact)
+    try:
+        quantise(exact, path, pictures)
+        loss = measure_loss(exact, path, pictures)
+    finally:
+        exact.unlink(missing_ok=True)
+    changes = {'int8_labels_changed': loss.labels, 'int8_depth_changed': loss.depth}
+    info = replace(report.info, metrics={**report.info.metrics, **changes})
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, info.to_metadata())
+    path.write_bytes(model.SerializeToString())
+    return replace(report, info=info, int8=loss)
 
 
 def require_packages() -> None:
@@ -121,34 +175,47 @@ def _check_fits(source: Checkpoint, facts: ExportFacts, preset: str) -> None:
 
 
 def _describe(
-    preset: Preset, domain: str, source: Checkpoint, facts: ExportFacts, upsampling: str,
-    network: HydraNet,
+    preset: Preset, domain: str, source: Checkpoint, facts: ExportFacts, deployed: DeployedNetwork
 ) -> ModelInfo:  # fmt: skip
+    """
+    Return what the file says of itself.
+
+    A network that sees a smaller picture sees it with a shorter focal length: for whoever knows
+    the camera's own, the network was trained with one longer by as much.
+    """
+    height, width = (round(side / deployed.internal_scale) for side in facts.image_size)
     return ModelInfo(
         preset=preset.name,
         encoder=source.config.encoder,
         tasks=source.config.tasks,
         classes=facts.classes,
         depth_range=facts.depth_range,
-        training_focal_length=facts.focal_length,
-        training_image_size=facts.image_size,
+        training_focal_length=facts.focal_length / deployed.internal_scale,
+        training_image_size=(height, width),
         native_size=facts.native_size,
         licence=facts.licence,
         training_data=facts.training_data,
-        weights_sha256=weights_digest(network),
+        weights_sha256=weights_digest(deployed.network),
         domain=domain or preset.domain,
         mean=MEAN,
         std=STD,
-        upsampling=upsampling,
+        upsampling=deployed.upsampling,
         metrics=dict(facts.metrics),
     )
 
 
 def write_graph(
-    deployed: DeployedNetwork, path: Path, size: tuple[int, int], info: ModelInfo
+    deployed: DeployedNetwork,
+    path: Path,
+    size: tuple[int, int],
+    info: ModelInfo,
+    target: str = 'cpu',
 ) -> None:
     """
     Write the ONNX file with its metadata; any H x W is accepted by the graph.
+
+    For ``cpu`` the graph is rewritten (:mod:`hydranet_ros.network.rewrites`); for ``gpu`` it is
+    the network as it stands, which TensorRT and CUDA fuse themselves.
 
     The exporter folds batch norm into the convolutions. The mean is subtracted rather than
     folded into the first convolution, whose zero padding would stand for another colour at the
@@ -157,17 +224,20 @@ def write_graph(
     """
     import onnx
 
+    module = RewrittenDeployment(deployed).eval() if target == 'cpu' else deployed
     names = deployed.output_names
     dynamic = {'image': {1: 'height', 2: 'width'}}
     dynamic.update({name: {1: 'height', 2: 'width'} for name in names})
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
         torch.onnx.export(
-            deployed, (torch.zeros(1, *size, 3, dtype=torch.uint8),), str(path),
+            module, (torch.zeros(1, *size, 3, dtype=torch.uint8),), str(path),
             input_names=['image'], output_names=names, dynamic_axes=dynamic,
             opset_version=OPSET, dynamo=False,
         )  # fmt: skip
     model = onnx.load(str(path))
+    if target == 'cpu':
+        rewrite_graph(model)
     onnx.helper.set_model_props(model, info.to_metadata())
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
@@ -207,7 +277,9 @@ def compare(
                 f'{name} of the exported graph differ from PyTorch by {value:.3g}; allowed: '
                 f'{limits[name]:g}. The file was not kept.'
             )
-    return ExportReport(final, info=info, **worst)
+    return ExportReport(
+        final, worst['labels'], worst['depth'], worst['normals'], worst['confidence'], info
+    )
 
 
 def _difference(name: str, want: NDArray, got: NDArray) -> float:
