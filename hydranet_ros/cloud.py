@@ -76,6 +76,10 @@ class CloudBuilder:
         cv2.merge([x, y, depth, packed], cloud.view(np.float32).reshape(*shape, 4))
         return Cloud(cloud)
 
+    def prepare(self, camera: CameraModel, stride: int = 1) -> None:
+        """Make the rays of a camera where they are not there yet."""
+        self._rays_of(camera, stride)
+
     def _rays_of(self, camera: CameraModel, stride: int) -> tuple[NDArray, NDArray]:
         key = (camera, stride)
         if key not in self._rays:

@@ -144,14 +144,16 @@ class Perception:
             camera = camera.scaled(image.shape[1], image.shape[0])
         results: dict[str, Any] = {}
         labels = self._confident(found)
+        clock.lap('labels')
         depth = None
         if found.depth is not None and wanted & _METRIC:
             depth = self._metric(found.depth, labels, camera)
             clock.lap('depth')
             if Output.POINTS in wanted and camera is not None:
-                results['cloud'] = self._clouds.build(
-                    image, labels, depth, camera, stride=self.settings.cloud_stride
-                )
+                stride = self.settings.cloud_stride
+                self._clouds.prepare(camera, stride)
+                clock.lap('rays')
+                results['cloud'] = self._clouds.build(image, labels, depth, camera, stride=stride)
                 clock.lap('cloud')
         if self._paint(image, labels, depth, wanted, results):
             clock.lap('colour')

@@ -36,12 +36,15 @@ POINT_FIELDS = (
 POINT_STEP = 16
 
 
-def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def image_to_rgb(
+    message: Image | CompressedImage, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """
     Return an image message as (H, W, 3) uint8 RGB.
 
     Encodings that numpy and OpenCV cannot view go through cv_bridge where it is installed.
 
+    :param out: where an image that must be converted may go, of the image's shape.
     :raises ImageError: if the encoding, the step or the data cannot be used.
     """
     if isinstance(message, CompressedImage):
@@ -50,7 +53,7 @@ def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
         return _through_cv_bridge(message)
     return to_rgb(
         message.data, height=message.height, width=message.width, encoding=message.encoding,
-        step=message.step, is_bigendian=bool(message.is_bigendian),
+        step=message.step, is_bigendian=bool(message.is_bigendian), out=out,
     )  # fmt: skip
 
 
@@ -112,7 +115,8 @@ def fill_cloud(message: PointCloud2, cloud: Cloud, header: Header) -> PointCloud
     """Put an organised cloud into a message, which is returned."""
     message.header = header
     message.height, message.width = cloud.data.shape
-    message.fields = list(POINT_FIELDS)
+    if not message.fields:
+        message.fields = list(POINT_FIELDS)
     message.is_bigendian = False
     message.point_step = POINT_STEP
     message.row_step = POINT_STEP * cloud.data.shape[1]
