@@ -225,7 +225,7 @@ class Perception:
         if depth is not None and Output.DEPTH_COLOR in wanted:
             results['depth_color'] = colour_depth(
                 depth, self.engine.info.depth_range, self._picture('depth_color', image),
-                self._pool.get('scratch', depth.shape, np.float32),
+                self._pool,
             )  # fmt: skip
         return bool(wanted & {Output.COLOR, Output.OVERLAY, Output.DEPTH_COLOR})
 

@@ -220,9 +220,7 @@ def _figures(times: dict[str, Series]) -> dict[str, Figure]:
     }
 
 
-def _table(
-    times: dict[str, Series], example: OfficialExample, rounds: int, title: str
-) -> Table:
+def _table(times: dict[str, Series], example: OfficialExample, rounds: int, title: str) -> Table:
     official = times['official']
     rows = [_row('official example', official, '')]
     for name, values in example.stages.items():

@@ -90,6 +90,19 @@ def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraM
     )  # fmt: skip
 
 
+def empty_message(kind: type) -> Any:
+    """
+    Return a message that keeps the array it is given as data.
+
+    Since Jazzy a message copies the array unless it is told to check its fields; before, it
+    always checks, and knows no such option.
+    """
+    try:
+        return kind(check_fields=True)
+    except (AssertionError, TypeError):
+        return kind()
+
+
 def message_data(values: NDArray) -> array:
     """Return an array's bytes as message data: its own memory where it allows, else a copy."""
     own = backing_array(values)
