@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (extra: cpu)')
 
 from hydranet_ros.bench.result import BenchOptions
-from hydranet_ros.errors import BenchError, NotMeasuredError
+from hydranet_ros.errors import BenchError
 
 SIZES = ('640x480', '1242x375')
 QUICK = BenchOptions(rounds=2, quick=True, threads=2)
@@ -79,43 +79,6 @@ def test_another_picture_than_the_network_s_stops_the_benchmark(tmp_path, monkey
     model = make_model(tmp_path / 'tiny.onnx')
     with pytest.raises(BenchError, match='heard another'):
         frame.run(replace(QUICK, model=model), said)
-
-
-def test_the_model_is_cut_where_the_heads_end(tmp_path):
-    """At a quarter of the size, with the values that the last convolutions give."""
-    pytest.importorskip('torch', reason='torch is not installed (extra: train)')
-    import onnxruntime
-    import torch
-
-    from hydranet_ros.bench.material import picture
-    from hydranet_ros.bench.official import export_ours, official_network
-    from hydranet_ros.bench.stride4 import cut_at_heads
-    from hydranet_ros.network.hydranet import MEAN, STD
-
-    network = official_network()
-    whole = export_ours(network, tmp_path / 'whole.onnx').read_bytes()
-    model, heads = cut_at_heads(whole, ('labels', 'depth'))
-    assert len(model) <= len(whole)
-    session = onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
-    image = picture(60, 84)
-    found = session.run(heads, {'image': image[None]})
-    normalised = (image / 255 - MEAN) / STD
-    with torch.no_grad():
-        want = network(torch.from_numpy(normalised.transpose(2, 0, 1)[None]).float())
-    channels = np.concatenate(found, 1)
-    expected = np.concatenate([want['segmentation'].numpy(), want['depth'].numpy()], 1)
-    assert channels.shape == expected.shape == (1, 7, 15, 21)
-    by_mean = lambda values: values[:, np.argsort(values.mean((0, 2, 3)))]  # noqa: E731
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(by_mean(channels), by_mean(expected), atol=1e-4 * scale)
-
-
-def test_a_model_without_heads_cannot_be_cut(tiny_model):
-    pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
-    from hydranet_ros.bench.stride4 import cut_at_heads
-
-    with pytest.raises(NotMeasuredError, match='No convolution'):
-        cut_at_heads(tiny_model.read_bytes(), ('labels',))
 
 
 @pytest.fixture(scope='module')

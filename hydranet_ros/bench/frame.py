@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bench.material import SIZES, digest, picture, size_name
+from hydranet_ros.bench.plain import cut_at_heads
 from hydranet_ros.bench.result import (
     BenchOptions,
     Figure,
@@ -35,8 +36,7 @@ from hydranet_ros.bench.result import (
     interleaved,
     pair_ratio,
 )
-from hydranet_ros.bench.stride4 import cut_at_heads
-from hydranet_ros.errors import BenchError, MissingDependencyError, NotMeasuredError
+from hydranet_ros.errors import BenchError, MissingDependencyError
 from hydranet_ros.geometry import CameraModel, depth_to_points, pixel_rays
 from hydranet_ros.perception import Output
 
@@ -75,7 +75,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     engine = Engine(model, EngineOptions(provider='cpu', threads=options.threads))
     try:
         to_stride4, notes = _stride4(engine), _notes(engine)
-    except (MissingDependencyError, NotMeasuredError) as err:
+    except (BenchError, ImportError) as err:
         to_stride4, notes = None, [*_notes(engine), f'{STRIDE4} was not measured: {err}']
     with _rig(engine) as rig:
         for size in SIZES:
@@ -171,14 +171,14 @@ def _stride4(engine: Engine) -> Callable[[NDArray], None]:
     """Return a call that runs the network to the heads."""
     from hydranet_ros.providers import open_session
 
-    model, heads = cut_at_heads(engine.path.read_bytes(), sorted(_OUTPUTS & engine.outputs))
+    model, heads = cut_at_heads(engine.path.read_bytes())
     session = open_session(model, engine.path, engine.options).session
 
     def call(image: NDArray) -> None:
         quarter = tuple(-(-side // 4) for side in image.shape[:2])
         for head in session.run(heads, {'image': image[None]}):
-            if head.shape[2:] != quarter:
-                raise BenchError(f'A head gives {head.shape}; expected (1, C, H/4, W/4).')
+            if quarter not in (head.shape[1:3], head.shape[2:]):
+                raise BenchError(f'A head gives {head.shape}; expected H/4 x W/4 = {quarter}.')
 
     return call
 
