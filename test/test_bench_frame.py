@@ -179,3 +179,43 @@ def test_import_times_are_read_from_python_s_report():
     assert parse(report) == {'json.decoder': pytest.approx(1.5e-3), 'json': pytest.approx(5e-4)}
     found = import_times('import hydranet_ros.errors')
     assert 'hydranet_ros' in found and 'site' not in found
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'plain'),
+    [
+        (['run', 'street'], True),
+        (['run', 'street', '--ros-args', '-p', 'threads:=1'], True),
+        (['run'], False),
+        (['run', '--ros-args', '-p', 'threads:=1'], False),
+        (['run', 'street', '--help'], False),
+        (['run', 'street', '--', '--ros-args'], False),
+        (['predict', 'run'], False),
+        ([], False),
+    ],
+)
+def test_only_a_plain_run_goes_past_the_command_line(arguments, plain):
+    from hydranet_ros.__main__ import is_plain_run
+
+    assert is_plain_run(arguments) is plain
+
+
+def test_the_node_s_process_imports_nothing_that_reads_a_command_line():
+    pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
+    import subprocess
+    import sys
+
+    code = (
+        'import sys, runpy\n'
+        'import hydranet_ros.ros.node as node\n'
+        'node.main = lambda given: print(given, sorted({"typer", "rich", "torch", "av"} '
+        '& set(sys.modules))) or 0\n'
+        'sys.argv = ["hydranet", "run", "kitti", "--ros-args", "-p", "threads:=1"]\n'
+        'runpy.run_module("hydranet_ros", run_name="__main__")\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == (
+        "['hydranet', '--ros-args', '-p', 'preset:=kitti', '--', '--ros-args', '-p', "
+        "'threads:=1'] []"
+    )

@@ -78,6 +78,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
         'first_result_s': _median(found[WARM]),
         'first_result_cold_s': _median(found[COLD]),
         'first_result_uncompiled_s': _median(found.get(UNCOMPILED, [])),
+        'first_result_processor_s': _median(found[WARM], 'processor'),
         'import_s': round(sum(imports.values()), 3),
         'rss_mb': round(rest, 1),
         'rss_at_work_mb': round(found[WARM][-1].rss, 1),
@@ -113,22 +114,28 @@ def forget(files: Sequence[Path]) -> None:
                 os.close(handle)
 
 
-def _median(starts: Sequence) -> float | None:
+def _median(starts: Sequence, value: str = 'first_result') -> float | None:
     if not starts:
         return None
-    return round(Series('', tuple(start.first_result for start in starts)).median, 3)
+    return round(Series('', tuple(getattr(start, value) for start in starts)).median, 3)
 
 
 def _table(found: Mapping[str, Sequence]) -> Table:
     rows = []
     for name, starts in found.items():
         for number, start in enumerate(starts, 1):
-            marks = (start.loaded, start.active, *start.first.values(), start.first_result)
+            marks = (
+                start.loaded,
+                start.active,
+                *start.first.values(),
+                start.first_result,
+                start.processor,
+            )
             rows.append((
                 f'{name} {number}', *(f'{value:.2f}' for value in marks), f'{start.read_mb:.0f}'
             ))  # fmt: skip
     header = ('seconds from the start of the process to', 'model loaded', 'listening', 'mask',
-              'depth', 'cloud', 'all three', 'MB read from disk')  # fmt: skip
+              'depth', 'cloud', 'all three', 'processor time', 'MB read from disk')  # fmt: skip
     return Table('The start', header, rows)
 
 

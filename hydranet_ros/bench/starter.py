@@ -43,6 +43,7 @@ class Start:
     :param loaded: when the node said that its model is loaded
     :param active: when it said that it listens
     :param first: when the first message of each topic was heard
+    :param processor: processor seconds the process had used when the last topic was heard
     :param rss: MB after some frames
     :param read_mb: MB that the process had read from disk by then
     """
@@ -50,6 +51,7 @@ class Start:
     loaded: float = 0.0
     active: float = 0.0
     first: dict[str, float] = field(default_factory=dict)
+    processor: float = 0.0
     rss: float = 0.0
     read_mb: float = 0.0
 
@@ -131,6 +133,7 @@ class Starter:
         try:
             with self._running(changed or {}) as node:
                 node.wait(lambda: len(self._heard) == len(TOPICS))
+                start.processor = processor_seconds(node.pid)
                 start.first = {topic: self._heard[topic][0] - node.begin for topic in TOPICS}
                 node.wait(lambda: len(self._heard['points']) >= _FRAMES_AT_WORK)
                 start.rss, start.read_mb = rss_mb(node.pid), read_mb(node.pid)
@@ -227,6 +230,12 @@ class _Running:
         self._process.stderr.close()
         if status and kind is None:
             raise BenchError(f'The node ended with status {status}: {self._last_words()}')
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time, user and system, that a process has used."""
+    fields = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def rss_mb(pid: int) -> float:

@@ -35,9 +35,10 @@ from hydranet_ros.ros.log_limit import LogLimit
 from hydranet_ros.ros.messages import seconds
 from hydranet_ros.ros.outputs import Outputs
 from hydranet_ros.ros.parameters import NodeParameters, engine_options, perception_settings
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.profile import apply_dds_profile, give_back_memory, keep_large_blocks
 from hydranet_ros.ros.timing import Timing, health_status, timing_status
 
+_TRIAL_SIZE = (64, 96)
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -137,13 +138,17 @@ class HydranetNode(LifecycleNode):
         )  # fmt: skip
         for warning in engine.warnings:
             self.get_logger().warning(warning)
-        engine.warm_up(*engine.info.native_size)
+        # TensorRT builds its engine for the size that will come. Elsewhere a small image shows
+        # that the network runs; a large one would hold memory that the first frame takes anyway.
+        trial = engine.info.native_size if engine.provider == 'tensorrt' else _TRIAL_SIZE
+        engine.warm_up(*trial)
         self._perception = Perception(engine, perception_settings(self.settings))
         self._outputs = Outputs(self, engine.info, self._perception.available)
         self._path = FramePath(self._perception, self._outputs, self._camera)
         self.get_logger().info(
             f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
+        give_back_memory()
 
     def _say(self, line: str) -> None:
         self.get_logger().info(line)
