@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,7 @@ def _measure(
     competitors: dict[str, Callable[[], object]] = {
         'official': lambda: example(image),
         **{
-            name: lambda perception=perception: perception.process(image, wanted=wanted)
+            name: partial(perception.process, image, wanted=wanted)
             for name, perception in ours.items()
         },
     }
