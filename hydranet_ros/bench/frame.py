@@ -51,9 +51,7 @@ COLOURED = WANTED | {Output.COLOR, Output.OVERLAY, Output.DEPTH_COLOR}
 STAGES = ('decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'colour', 'message', 'publish')
 _OUTPUTS = frozenset({'labels', 'depth'})
 _QUICK_ROUNDS = 4
-# The subscriber's work on a frame must not fall into the next competitor's time.
-_REST = 0.04
-_WARM_UP = 3
+_WARM_UP = 4
 _PATIENCE = 20.0
 _NODE = 'bench_frame'
 
@@ -197,7 +195,7 @@ def _measure(
     }
     if to_stride4 is not None:
         competitors[STRIDE4] = lambda: to_stride4(image)
-    times = interleaved(competitors, rounds, _WARM_UP, _REST)
+    times = interleaved(competitors, rounds, _WARM_UP)
     rig.check(message, image)
     return Measurement(times, {name: laps[-rounds:] for name, laps in stages.items()}, rays_once)
 
