@@ -95,7 +95,7 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         'console_scripts': [
-            'hydranet = hydranet_ros.cli:main',
+            'hydranet = hydranet_ros.__main__:main',
             'hydranet_node = hydranet_ros.ros.node:main',
         ],
     },

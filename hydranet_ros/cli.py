@@ -105,14 +105,10 @@ def run(
     preset: Annotated[str, typer.Argument(help='Preset of config/.')] = 'street',
 ) -> None:
     """Start the node; what follows --ros-args passes through."""
+    from hydranet_ros.__main__ import ros_arguments
     from hydranet_ros.ros.node import main as node_main
 
-    raise typer.Exit(node_main(_ros_arguments(preset, context.args)))
-
-
-def _ros_arguments(preset: str, extra: list[str]) -> list[str]:
-    """Put the preset before the user's own arguments, which win."""
-    return ['hydranet', '--ros-args', '-p', f'preset:={preset}', '--', *extra]
+    raise typer.Exit(node_main(ros_arguments(preset, context.args)))
 
 
 @app.command(context_settings=PASS_ON)

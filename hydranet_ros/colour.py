@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.buffers import BufferPool
 from hydranet_ros.model_info import ClassInfo
 
 Rgb = NDArray[np.uint8]
@@ -59,7 +60,7 @@ def colour_depth(
     depth: NDArray[np.float32],
     depth_range: tuple[float, float],
     out: Rgb | None = None,
-    scratch: NDArray[np.float32] | None = None,
+    pool: BufferPool | None = None,
 ) -> Rgb:
     """
     Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 metres.
@@ -68,15 +69,19 @@ def colour_depth(
     its square root, which spends more colours on what is near; red is near, blue is far, NaN is
     black.
 
-    :param scratch: kept from frame to frame, it saves an allocation: float32, the shape of depth.
+    :param pool: where intermediate images are kept from frame to frame.
     """
     near, far = depth_range
-    known = cv2.compare(depth, depth, cv2.CMP_EQ)
-    share = cv2.subtract(depth, (near, 0, 0, 0), scratch)
+    pool = pool or BufferPool()
+    share = pool.get('share of the range', depth.shape, np.float32)
+    known = pool.get('known', depth.shape, np.uint8)
+    index = pool.get('colour index', depth.shape, np.uint8)
+    cv2.compare(depth, depth, cv2.CMP_EQ, known)
+    cv2.subtract(depth, (near, 0, 0, 0), share)
     cv2.multiply(share, 1 / max(1e-6, far - near), share)
     cv2.min(cv2.max(share, 0.0, share), 1.0, share)
     cv2.sqrt(share, share)
-    index = cv2.addWeighted(share, 254, share, 0, 1, dtype=cv2.CV_8U)
+    cv2.addWeighted(share, 254, share, 0, 1, index, cv2.CV_8U)
     return colour_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
 
 

@@ -144,14 +144,16 @@ class Perception:
             camera = camera.scaled(image.shape[1], image.shape[0])
         results: dict[str, Any] = {}
         labels = self._confident(found)
+        clock.lap('labels')
         depth = None
         if found.depth is not None and wanted & _METRIC:
             depth = self._metric(found.depth, labels, camera)
             clock.lap('depth')
             if Output.POINTS in wanted and camera is not None:
-                results['cloud'] = self._clouds.build(
-                    image, labels, depth, camera, stride=self.settings.cloud_stride
-                )
+                stride = self.settings.cloud_stride
+                self._clouds.prepare(camera, stride)
+                clock.lap('rays')
+                results['cloud'] = self._clouds.build(image, labels, depth, camera, stride=stride)
                 clock.lap('cloud')
         if self._paint(image, labels, depth, wanted, results):
             clock.lap('colour')
@@ -223,7 +225,7 @@ class Perception:
         if depth is not None and Output.DEPTH_COLOR in wanted:
             results['depth_color'] = colour_depth(
                 depth, self.engine.info.depth_range, self._picture('depth_color', image),
-                self._pool.get('scratch', depth.shape, np.float32),
+                self._pool,
             )  # fmt: skip
         return bool(wanted & {Output.COLOR, Output.OVERLAY, Output.DEPTH_COLOR})
 

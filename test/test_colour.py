@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydranet_ros.buffers import allocate
+from hydranet_ros.buffers import BufferPool, allocate
 from hydranet_ros.colour import colour_depth, colour_labels, colour_normals, overlay, palette
 from hydranet_ros.preset import load_classes
 
@@ -75,7 +75,7 @@ def test_depth_outside_the_range_has_the_colour_of_its_end_and_is_not_black(dept
 def test_painting_depth_leaves_it_as_it_was():
     depth = np.array([[1.0, np.nan, 50.0]], np.float32)
     before = depth.copy()
-    colour_depth(depth, (0.0, 80.0), None, np.zeros_like(depth))
+    colour_depth(depth, (0.0, 80.0), None, BufferPool())
     np.testing.assert_array_equal(depth, before)
 
 

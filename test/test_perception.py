@@ -11,6 +11,7 @@ import pytest
 from model_factory import CLASSES, FOCAL_LENGTH, expected_depth, expected_labels, make_model
 
 from hydranet_ros.buffers import backing_array
+from hydranet_ros.cloud import CloudBuilder
 from hydranet_ros.engine import Engine
 from hydranet_ros.errors import ModelError
 from hydranet_ros.geometry import CameraModel, depth_to_points, pixel_rays
@@ -244,3 +245,27 @@ def test_a_steady_stream_allocates_no_picture(engine):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000, f'{peak} bytes; one mask alone is 307200'
+
+
+@pytest.mark.parametrize(('height', 'width'), [(1, 1), (3, 70_000), (129, 512), (375, 1242)])
+def test_a_cloud_filled_strip_by_strip_is_the_cloud_of_the_whole(height, width):
+    """To the bit, with a strip that is left over, rows longer than a strip, and NaN."""
+    import cv2
+
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    labels = rng.integers(0, 256, (height, width)).astype(np.uint8)
+    depth = rng.uniform(0, 80, (height, width)).astype(np.float32)
+    depth[rng.random((height, width)) < 0.1] = np.nan
+    camera = CameraModel(width, height, 300.0, 310.0, width / 2, height / 2)
+    rays = pixel_rays(camera)
+    want = np.empty((height, width), CLOUD_DTYPE)
+    for axis, ray in (('x', rays[..., 0]), ('y', rays[..., 1])):
+        want[axis] = cv2.multiply(np.ascontiguousarray(ray), depth)
+    want['z'], want['label'] = depth, labels
+    want['r'], want['g'], want['b'] = np.moveaxis(image, -1, 0)
+    builder = CloudBuilder()
+    for _ in range(2):
+        found = builder.build(image, labels, depth, camera).data
+        assert found.tobytes() == want.tobytes()
+    assert backing_array(found) is not None

@@ -36,12 +36,15 @@ POINT_FIELDS = (
 POINT_STEP = 16
 
 
-def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def image_to_rgb(
+    message: Image | CompressedImage, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """
     Return an image message as (H, W, 3) uint8 RGB.
 
     Encodings that numpy and OpenCV cannot view go through cv_bridge where it is installed.
 
+    :param out: where an image that must be converted may go, of the image's shape.
     :raises ImageError: if the encoding, the step or the data cannot be used.
     """
     if isinstance(message, CompressedImage):
@@ -50,7 +53,7 @@ def image_to_rgb(message: Image | CompressedImage) -> NDArray[np.uint8]:
         return _through_cv_bridge(message)
     return to_rgb(
         message.data, height=message.height, width=message.width, encoding=message.encoding,
-        step=message.step, is_bigendian=bool(message.is_bigendian),
+        step=message.step, is_bigendian=bool(message.is_bigendian), out=out,
     )  # fmt: skip
 
 
@@ -87,6 +90,19 @@ def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraM
     )  # fmt: skip
 
 
+def empty_message(kind: type) -> Any:
+    """
+    Return a message that keeps the array it is given as data.
+
+    Since Jazzy a message copies the array unless it is told to check its fields; before, it
+    always checks, and knows no such option.
+    """
+    try:
+        return kind(check_fields=True)
+    except (AssertionError, TypeError):
+        return kind()
+
+
 def message_data(values: NDArray) -> array:
     """Return an array's bytes as message data: its own memory where it allows, else a copy."""
     own = backing_array(values)
@@ -112,7 +128,8 @@ def fill_cloud(message: PointCloud2, cloud: Cloud, header: Header) -> PointCloud
     """Put an organised cloud into a message, which is returned."""
     message.header = header
     message.height, message.width = cloud.data.shape
-    message.fields = list(POINT_FIELDS)
+    if not message.fields:
+        message.fields = list(POINT_FIELDS)
     message.is_bigendian = False
     message.point_step = POINT_STEP
     message.row_step = POINT_STEP * cloud.data.shape[1]

@@ -29,14 +29,16 @@ from hydranet_ros.perception import Output, Perception
 from hydranet_ros.preset import Preset
 from hydranet_ros.ros import parameters as declared
 from hydranet_ros.ros.cameras import Camera
+from hydranet_ros.ros.frame import FramePath
 from hydranet_ros.ros.inputs import Inputs
 from hydranet_ros.ros.log_limit import LogLimit
-from hydranet_ros.ros.messages import image_to_rgb, seconds
+from hydranet_ros.ros.messages import seconds
 from hydranet_ros.ros.outputs import Outputs
 from hydranet_ros.ros.parameters import NodeParameters, engine_options, perception_settings
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.profile import apply_dds_profile, give_back_memory, keep_large_blocks
 from hydranet_ros.ros.timing import Timing, health_status, timing_status
 
+_TRIAL_SIZE = (64, 96)
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -51,6 +53,7 @@ class HydranetNode(LifecycleNode):
         super().__init__('hydranet', **options)
         self._perception: Perception | None = None
         self._outputs: Outputs | None = None
+        self._path: FramePath | None = None
         self._inputs: Inputs | None = None
         self._active = False
         self._timing = Timing()
@@ -135,12 +138,17 @@ class HydranetNode(LifecycleNode):
         )  # fmt: skip
         for warning in engine.warnings:
             self.get_logger().warning(warning)
-        engine.warm_up(*engine.info.native_size)
+        # TensorRT builds its engine for the size that will come. Elsewhere a small image shows
+        # that the network runs; a large one would hold memory that the first frame takes anyway.
+        trial = engine.info.native_size if engine.provider == 'tensorrt' else _TRIAL_SIZE
+        engine.warm_up(*trial)
         self._perception = Perception(engine, perception_settings(self.settings))
         self._outputs = Outputs(self, engine.info, self._perception.available)
+        self._path = FramePath(self._perception, self._outputs, self._camera)
         self.get_logger().info(
             f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
+        give_back_memory()
 
     def _say(self, line: str) -> None:
         self.get_logger().info(line)
@@ -207,6 +215,7 @@ class HydranetNode(LifecycleNode):
 
     def _release(self) -> None:
         self._stop()
+        self._path = None
         if self._outputs is not None:
             self._outputs.destroy()
             self._outputs = None
@@ -240,32 +249,16 @@ class HydranetNode(LifecycleNode):
             self.get_logger().error(f'frame given up: {reason}')
 
     def _process(self, message: Any, wanted: frozenset[Output]) -> None:
-        assert self._perception and self._outputs and self._inputs
+        assert self._path and self._inputs
         # Simulated time stands still while this callback runs, so the age at publication is the
         # age at arrival and what was spent here.
         arrival_age = self.get_clock().now().nanoseconds * 1e-9 - seconds(message.header.stamp)
-        started = time.perf_counter()
-        image = image_to_rgb(message)
-        decoded = time.perf_counter()
-        camera = self._camera.of(
-            image.shape[:2], message.header, self._inputs.camera_info_topic,
-            needed=bool(wanted & {Output.POINTS, Output.DEPTH}),
-        )  # fmt: skip
-        result = self._perception.process(image, camera, wanted=wanted)
-        computed = time.perf_counter()
-        self._outputs.publish(
-            result, wanted, message.header, self._camera.info if camera else None,
+        stages = self._path.run(
+            message, wanted, info_topic=self._inputs.camera_info_topic,
             depth_encoding=self.settings.depth_encoding,
         )  # fmt: skip
-        now = time.perf_counter()
-        stages = {
-            'decode': 1e3 * (decoded - started),
-            **result.timing,
-            'publish': 1e3 * (now - computed),
-            'total': 1e3 * (now - started),
-        }
         self._timing.last_error = ''
-        self._report(stages, arrival_age + now - started)
+        self._report(stages, arrival_age + 1e-3 * stages['total'])
 
     def _report(self, stages: dict[str, float], age: float) -> None:
         self._timing.frame(age, time.monotonic())

@@ -12,6 +12,7 @@ import atexit
 import ctypes
 import os
 import tempfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -126,3 +127,9 @@ def keep_large_blocks() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BLOCKS_BELOW - 1)
     except (OSError, AttributeError):
         pass
+
+
+def give_back_memory() -> None:
+    """Return to the kernel what loading has freed; :func:`keep_large_blocks` would keep it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
