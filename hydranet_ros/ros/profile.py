@@ -20,10 +20,10 @@ from hydranet_ros.resources import config_file
 
 SWITCH = 'HYDRANET_DDS_PROFILE'
 # Told to child processes, which would take the parent's choice for the user's.
-_CHOSEN = '_HYDRANET_DDS_CHOSEN'
-_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+CHOSEN = '_HYDRANET_DDS_CHOSEN'
+VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _FAST_DDS_2 = ('humble', 'iron', 'jazzy')
-_TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
+TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _XML = 'http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles'
 _SHM_TRANSPORT = 'hydranet_shm'
 _SEGMENT = 64 * 1024 * 1024
@@ -41,13 +41,13 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
     """
     wanted = os.environ.get(SWITCH, 'default')
-    if os.environ.get(_CHOSEN):
-        return os.environ[_CHOSEN]
+    if os.environ.get(CHOSEN):
+        return os.environ[CHOSEN]
     if wanted == 'off':
         return f'DDS profile: switched off ({SWITCH}=off)'
     if not os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps'):
         return f'DDS profile: left alone, the middleware is {os.environ["RMW_IMPLEMENTATION"]}'
-    for name in (*_VARIABLES, _TRANSPORTS):
+    for name in (*VARIABLES, TRANSPORTS):
         if os.environ.get(name):
             return f"DDS profile: the user's own ({name}={os.environ[name]})"
     if wanted != 'default':
@@ -69,7 +69,7 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
 
 def _use(profile: Path, said: str) -> str:
     os.environ[_profile_variable()] = str(profile)
-    os.environ[_CHOSEN] = said
+    os.environ[CHOSEN] = said
     return said
 
 
@@ -77,11 +77,11 @@ def _profile_variable() -> str:
     """Return the name Fast DDS knows: it changed with version 3, which warns about the old one."""
     distro = os.environ.get('ROS_DISTRO', '')
     if distro:
-        return _VARIABLES[distro in _FAST_DDS_2]
+        return VARIABLES[distro in _FAST_DDS_2]
     try:
-        return _VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
+        return VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
     except metadata.PackageNotFoundError:
-        return _VARIABLES[0]
+        return VARIABLES[0]
 
 
 def _free_bytes(folder: Path) -> int:
