@@ -116,7 +116,7 @@ class _Pair:
 
     def match(self) -> None:
         self._receiver.fact()
-        self._sender.tell('match')
+        self._sender.tell('match', 1)
         if not self._sender.fact()['matched']:
             raise BenchError(
                 f'{self._name}: publisher and subscriber did not find each other on this machine; '

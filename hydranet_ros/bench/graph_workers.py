@@ -98,7 +98,7 @@ def _matched(publishers: list[Any], wanted: int) -> bool:
 
 
 def send_cloud(options: Mapping[str, Any]) -> None:
-    """Publish clouds: ``match`` waits for subscribers, ``send TOPIC COUNT RATE``."""
+    """Publish clouds: ``match N`` waits for N subscribers, ``send TOPIC COUNT RATE``."""
     data = np.random.default_rng(1).integers(0, 256, CLOUD_BYTES, np.uint8)
     message = PointCloud2(height=1, width=CLOUD_BYTES // 16, point_step=16)
     message.data = array('B', data.tobytes())
@@ -110,7 +110,7 @@ def send_cloud(options: Mapping[str, Any]) -> None:
 
         def work(words: list[str]) -> None:
             if words[0] == 'match':
-                say_fact(matched=_matched(list(publishers.values()), 1))
+                say_fact(matched=_matched(list(publishers.values()), int(words[1])))
             else:
                 _send(publishers[words[1]], message, int(words[2]), float(words[3]))
 
