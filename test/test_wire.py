@@ -1,4 +1,4 @@
-"""The shipped Fast DDS profile among stock nodes, UDP only, other vendors, and in little memory."""
+"""The shipped Fast DDS profile among stock nodes, UDP only, other vendors, little memory."""
 
 from __future__ import annotations
 
