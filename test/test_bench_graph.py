@@ -71,13 +71,16 @@ def test_a_frame_leaves_nothing_behind(result):
 
 
 def test_stretches_are_joined_frame_by_frame():
-    one = Stretch([Frame(50, 40, 60)], {'mask': [1.0], 'depth': [], 'points': []}, 3, 10.0, 1.0)
+    one = Stretch(
+        [Frame(50, 40, 60, 80)], {'mask': [1.0], 'depth': [], 'points': []}, 3, 10.0, 1.0
+    )
     two = Stretch(
-        [Frame(70, 40, 80)] * 3, {'mask': [], 'depth': [2.0], 'points': []}, 5, 20.0, 2.0
+        [Frame(70, 40, 80, 90)] * 3, {'mask': [], 'depth': [2.0], 'points': []}, 5, 20.0, 2.0
     )
     both = joined([one, two])
     assert (both.sent, both.seconds, both.cpu) == (8, 3.0, 17.5)
     assert (both.rate, both.cycle, both.age(50)) == (4 / 3, 80, 70)
+    assert both.newest_age == (60 * 80 + 3 * 80 * 90) / 300
     assert both.latencies == {'mask': [1.0], 'depth': [2.0], 'points': []}
     assert math.isnan(both.latency('points', 50))
 

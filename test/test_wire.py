@@ -196,7 +196,9 @@ while not heard and time.monotonic() < until:
 print(bool(heard) and heard[0] == message)
 """
     profile = profile_without_type_objects(tmp_path)
-    variables = environment(domain_id, profile=True, extra={SWITCH: str(profile)})
+    # Two vendors find each other by multicast, which the range LOCALHOST does without.
+    extra = {SWITCH: str(profile), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    variables = environment(domain_id, profile=True, extra=extra)
     with subprocess.Popen([sys.executable, '-c', CYCLONE, str(domain_id)], env=variables) as other:
         try:
             done = subprocess.run(

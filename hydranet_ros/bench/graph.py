@@ -28,7 +28,7 @@ _NOTES = (
 
 def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     """
-    Measure the wire, one node, several nodes and listeners, what a frame allocates, executors.
+    Measure the wire, one node, several nodes and listeners, what a frame allocates, choices.
 
     :raises MissingDependencyError: without rclpy.
     :raises BenchError: if a process does not come up, or a cloud arrives changed.
@@ -47,7 +47,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     tables: list[Table] = []
     with tempfile.TemporaryDirectory(prefix='hydranet_bench_') as folder:
         bench = Bench(plan_of(options), model, options.threads, Path(folder), say)
-        for step in (bench.wire, bench.nodes, bench.allocations, bench.executors):
+        for step in (bench.wire, bench.nodes, bench.allocations, bench.choices):
             found, table = step()
             figures.update(found)
             tables += table

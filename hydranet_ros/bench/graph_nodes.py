@@ -21,6 +21,8 @@ SIZE = (640, 480)
 OUTPUTS = ('mask', 'depth', 'points')
 _LEAD = 0.7
 _SETTLE = 0.4
+# Without a result for so long, no node is at work.
+_QUIET = 1.0
 _FIRST_FRAME_LIMIT = 60.0
 # What a frame may have waited, beside the cycle.
 ALLOWANCE_MS = 10.0
@@ -28,11 +30,18 @@ ALLOWANCE_MS = 10.0
 
 @dataclass(frozen=True)
 class Frame:
-    """One published frame: its age, the time in the callback, since the one before; ms."""
+    """
+    One published frame, in ms.
+
+    :param age: at publication; ``total`` of it in the node's callback.
+    :param cycle: since the publication before this one.
+    :param standing: mean age, during that cycle, of the result before this one.
+    """
 
     age: float
     total: float
     cycle: float
+    standing: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,12 @@ class Stretch:
     def cycle(self) -> float:
         """Median time from a publication to the next, ms."""
         return percentile([item.cycle for item in self.frames], 50)
+
+    @property
+    def newest_age(self) -> float:
+        """Age of the newest result there is, ms, on average over time: what a robot acts on."""
+        whole = sum(item.cycle for item in self.frames)
+        return sum(item.cycle * item.standing for item in self.frames) / whole if whole else np.nan
 
     @property
     def age_over_cycle(self) -> float:
@@ -184,10 +199,18 @@ class Graph:
     def _cpu(self) -> float:
         return sum(node.cpu_seconds() for node in self.nodes)
 
+    def stop_at_work(self) -> tuple[int, float]:
+        """End the first node while it is busy; return its exit status and the seconds it took."""
+        self._cameras[0].tell('run', 3.0, 30.0)
+        time.sleep(1.0)
+        return self.nodes[0].stop()
+
     def idle_percent(self, seconds: float) -> float:
         """Return the CPU of a node to which no image comes, in percent of a core."""
         self._listen(1, len(self.nodes))
         time.sleep(_SETTLE)
+        while self._listeners[0].fact_or_none(_QUIET) is not None:
+            pass
         cpu, begin = self._cpu(), time.monotonic()
         time.sleep(seconds)
         used = (self._cpu() - cpu) / (time.monotonic() - begin)
@@ -197,12 +220,14 @@ class Graph:
 def _frames(timings: Sequence[Mapping[str, Any]], begin: float, end: float) -> list[Frame]:
     """Return the frames that were published between two moments; the first has no cycle yet."""
     found = []
-    before: dict[str, float] = {}
+    before: dict[str, Mapping[str, Any]] = {}
     for item in timings:
-        then = before.get(item['node'])
-        before[item['node']] = item['at']
-        if then is not None and begin <= item['at'] <= end:
-            found.append(Frame(item['age_ms'], item['total_ms'], 1e3 * (item['at'] - then)))
+        last = before.get(item['node'])
+        before[item['node']] = item
+        if last is not None and begin <= item['at'] <= end:
+            cycle = 1e3 * (item['at'] - last['at'])
+            standing = last['age_ms'] + cycle / 2
+            found.append(Frame(item['age_ms'], item['total_ms'], cycle, standing))
     return found
 
 

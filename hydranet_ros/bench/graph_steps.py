@@ -16,6 +16,12 @@ CAMERA_RATE = 30.0
 UNHURRIED_RATE = 5.0
 _WARM_FRAMES = 5
 
+CHOICES: Mapping[str, Mapping[str, object]] = {
+    'shipped': {'executor': 'single'},
+    'events': {'executor': 'events'},
+    'any_image': {'executor': 'single', 'patient': False},
+}
+
 Found = tuple[dict[str, Figure], Sequence[Table]]
 
 
@@ -26,12 +32,12 @@ class Plan:
 
     :param rounds: clouds of each competitor; ``stream`` clouds of a burst at 30 Hz.
     :param competitors: how many of :data:`COMPETITORS`.
-    :param idle: seconds without images, ``stretch`` seconds with.
+    :param idle: seconds without images, ``stretch`` seconds with, ``short`` with several.
     :param most: cameras, nodes and listeners at most.
     :param turns: how often competitors take turns.
     :param against_default: the whole graph also with Fast DDS' own transports.
     :param traced: frames whose allocations are counted.
-    :param stops: how often a working node of each executor is told to end; 0 leaves it out.
+    :param stops: how often a working node of each choice is told to end; 0 leaves it out.
     """
 
     rounds: int
@@ -39,6 +45,7 @@ class Plan:
     competitors: int
     idle: float
     stretch: float
+    short: float
     most: int
     turns: int
     against_default: bool
@@ -49,8 +56,8 @@ class Plan:
 def plan_of(options: BenchOptions) -> Plan:
     """Return how much is measured: quick takes about 20 s, else some minutes."""
     if options.quick:
-        return Plan(min(5, options.rounds), 10, 2, 1.0, 1.5, 2, 1, False, 8, 0)
-    return Plan(options.rounds, 40, 4, 6.0, 5.0, 4, 2, True, 100, 3)
+        return Plan(min(5, options.rounds), 10, 2, 1.0, 1.5, 1.0, 2, 1, False, 8, 0)
+    return Plan(options.rounds, 40, 4, 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
 
 
 class Bench:
@@ -135,7 +142,7 @@ class Bench:
             counts = [*range(1, self._plan.most + 1)]
             found: dict[int, list[Stretch]] = {count: [] for count in counts}
             for count in counts if self._plan.turns == 1 else [*counts, *counts[::-1]]:
-                found[count].append(ours.measure(self._plan.stretch, CAMERA_RATE, **{what: count}))
+                found[count].append(ours.measure(self._plan.short, CAMERA_RATE, **{what: count}))
             rows = []
             for count, items in found.items():
                 stretch = joined(items)
@@ -178,37 +185,50 @@ class Bench:
                                ['what', 'a frame'],
                                [[text, f'{figures[key]:.1f}'] for text, key in rows])]  # fmt: skip
 
-    def executors(self) -> Found:
-        """rclpy's two executors under the same node: latency, CPU, and whether they end."""
+    def choices(self) -> Found:
+        """What was chosen by measurement: rclpy's executor, and which image a busy node takes."""
         if not self._plan.stops:
             return {}, []
+        self._say('graph: executors, and which image is taken')
+        with ExitStack() as stack:
+            graphs = {
+                name: stack.enter_context(self._graph(name, **options))
+                for name, options in CHOICES.items()
+            }
+            idle = {name: made.idle_percent(self._plan.idle) for name, made in graphs.items()}
+            slow = self._in_turn(graphs, UNHURRIED_RATE)
+            fast = self._in_turn(graphs, CAMERA_RATE)
+        ends = {name: self._ends(name) for name in CHOICES}
         figures: dict[str, Figure] = {}
         rows = []
-        for name in ('single', 'events'):
-            self._say(f'graph: executor {name}')
-            found = self._executor(name)
-            figures |= {f'executor_{name}_{key}': value for key, value in found.items()}
-            rows.append([name, *(f'{value:.2f}' for value in found.values())])
-        header = ['executor', 'mask heard ms, 5 Hz', 'CPU at rest, % of a core', 'CPU ms a frame',
-                  'slowest end s', 'not ended by SIGINT, or with an error']  # fmt: skip
-        return figures, [Table('executors of rclpy', header, rows)]
+        for name in CHOICES:
+            bad, slowest = ends[name]
+            values = {
+                'mask_latency_ms': slow[name].latency('mask', 50),
+                'idle_cpu_percent': idle[name],
+                'throughput_hz': fast[name].rate,
+                'age_p95_ms': fast[name].age(95),
+                'age_over_cycle_p95': fast[name].age_over_cycle,
+                'newest_age_ms': fast[name].newest_age,
+                'stop_s': slowest,
+                'bad_stops': float(bad),
+            }
+            figures |= {f'choice_{name}_{key}': value for key, value in values.items()}
+            rows.append([name, *(f'{value:.2f}' for value in values.values())])
+        header = ['node', 'mask heard ms, 5 Hz', 'CPU at rest %', 'frames/s, 30 Hz', 'age p95 ms',
+                  '(age p95 - 10 ms) / cycle', 'age of the newest ms', 'slowest end s',
+                  'bad ends']  # fmt: skip
+        return figures, [Table('shipped: executor single, an image that waited is passed over',
+                               header, rows)]  # fmt: skip
 
-    def _executor(self, name: str) -> dict[str, float]:
-        ends = []
+    def _ends(self, name: str) -> tuple[int, float]:
+        """Return how many of several nodes at work did not end well at SIGINT; the slowest, s."""
+        found = []
         for index in range(self._plan.stops):
-            with self._graph(f'{name}{index}', executor=name) as made:
-                if index == 0:
-                    idle = made.idle_percent(self._plan.idle)
-                    slow = made.measure(self._plan.stretch, UNHURRIED_RATE)
+            with self._graph(f'{name}{index}', **CHOICES[name]) as made:
                 made.measure(0.5, CAMERA_RATE)
-                ends.append(made.nodes[0].stop())
-        return {
-            'mask_latency_ms': slow.latency('mask', 50),
-            'idle_cpu_percent': idle,
-            'cpu_ms_per_frame': slow.cpu,
-            'stop_s': max(took for _, took in ends),
-            'bad_stops': float(sum(status != 0 for status, _ in ends)),
-        }
+                found.append(made.stop_at_work())
+        return sum(status != 0 for status, _ in found), max(took for _, took in found)
 
 
 def _one_node_figures(
@@ -228,6 +248,7 @@ def _one_node_figures(
             f'overload_age_p95_ms{end}': fast[name].age(95),
             f'overload_cycle_ms{end}': fast[name].cycle,
             f'overload_age_over_cycle_p95{end}': fast[name].age_over_cycle,
+            f'overload_newest_age_ms{end}': fast[name].newest_age,
         }
     return {key: None if value != value else value for key, value in figures.items()}
 
@@ -245,6 +266,7 @@ def _one_node_table(
          *(f'{item.age(50):.1f} ({item.age(95):.1f})' for item in fast.values())],
         ['cycle ms', *(_ms(item.cycle) for item in fast.values())],
         ['(age p95 - 10 ms) / cycle', *(f'{item.age_over_cycle:.2f}' for item in fast.values())],
+        ['age of the newest result ms', *(_ms(item.newest_age) for item in fast.values())],
         ['CPU ms a frame', *(_ms(item.cpu) for item in fast.values())],
         ['CPU without images, % of a core', f'{idle:.2f}', *[''] * (len(fast) - 1)],
     ]  # fmt: skip

@@ -34,6 +34,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.bench.processes import Commands, say_fact
 from hydranet_ros.geometry import CameraModel
+from hydranet_ros.ros import freshness
 from hydranet_ros.ros.messages import fill_image
 from hydranet_ros.ros.node import HydranetNode
 from hydranet_ros.ros.outputs import QUEUE
@@ -237,9 +238,11 @@ def node(options: Mapping[str, Any]) -> None:
     """
     Run the node inside this process.
 
-    ``executor`` is ``single`` or ``events``, ``traced`` counts allocations, ``parameters`` are
-    the node's.
+    ``executor`` is ``single`` or ``events``, ``traced`` counts allocations, ``patient`` is false
+    for a node that takes any image that lies there, ``parameters`` are the node's.
     """
+    if not options.get('patient', True):
+        freshness.SHARE = freshness.LATE
     rclpy.init(args=options.get('arguments'))
     parameters = [Parameter(name, value=value) for name, value in options['parameters'].items()]
     kind = _TracedNode if options.get('traced') else HydranetNode

@@ -54,17 +54,28 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
         return _use(Path(wanted), f'DDS profile: {wanted}')
     profile = config_file('fastdds.xml')
     free = _free_bytes(shared_memory)
-    if free >= 4 * _SEGMENT:
+    segment = _segment(free)
+    if segment == _SEGMENT:
         return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
-    segment = free // 8
-    if segment < _SMALLEST_SEGMENT:
-        return _use(_written(_udp_only(profile)),
-                    f'DDS profile: {shared_memory} has only {free >> 20} MiB free; UDP with '
-                    'larger sockets is used (docker run --shm-size=1g gives room)')  # fmt: skip
+    little = f'DDS profile: {shared_memory} has only {free >> 20} MiB free; '
+    cure = '(docker run --shm-size=1g gives room)'
+    if not segment:
+        said = f'{little}UDP with larger sockets, slower for clouds {cure}'
+        return _use(_written(_udp_only(profile)), said)
     text = profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
-    return _use(_written(text),
-                f'DDS profile: {shared_memory} has only {free >> 20} MiB free; shared memory in '
-                f'segments of {segment >> 20} MiB')  # fmt: skip
+    said = f'{little}shared memory in segments of {segment >> 20} MiB {cure}'
+    return _use(_written(text), said)
+
+
+def _segment(free: int) -> int:
+    """
+    Return the bytes of a segment where ``free`` bytes are left; 0: do without shared memory.
+
+    A quarter, as other processes want one too; Fast DDS takes all of it at once. A publisher whose
+    segment is smaller than a message loses most of them to best-effort subscribers.
+    """
+    segment = min(_SEGMENT, max(_SMALLEST_SEGMENT, (free // 4) >> 20 << 20))
+    return segment if free >= 2 * segment else 0
 
 
 def _use(profile: Path, said: str) -> str:
