@@ -10,7 +10,7 @@ help:
 	@echo 'make test       the test-suite'
 	@echo 'make test-slow  the exhaustive tests'
 	@echo 'make lint       ruff            make types  mypy'
-	@echo 'make bench      what a frame costs beside the network'
+	@echo 'make bench      every millisecond, side by side; writes bench/ (PARTS="network frame")'
 
 demo:
 	@$(PYTHON) scripts/bootstrap.py cpu ros
@@ -33,8 +33,8 @@ types:
 	@$(BIN)/mypy
 
 bench:
-	@$(PYTHON) scripts/bootstrap.py cpu ros
-	@$(BIN)/python benchmarks/frame.py
+	@$(PYTHON) scripts/bootstrap.py cpu ros train bench
+	@$(BIN)/hydranet bench $(PARTS) --json bench/bench.json --plot bench/bench.png $(ARGS)
 
 clean:
-	rm -rf .venv build install log demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build install log demo bench .pytest_cache .mypy_cache .ruff_cache

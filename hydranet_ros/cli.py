@@ -15,7 +15,7 @@ from typing import Annotated, Optional
 import typer
 
 from hydranet_ros import __version__
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, missing_package
 
 app = typer.Typer(
     name='hydranet', no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -323,6 +323,45 @@ def eval_command(
         raise typer.Exit(130)
 
 
+@app.command()
+def bench(
+    parts: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar='[PART]...', help='network, frame, baseline, graph, start, gpu.'),
+    ] = None,
+    json_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option('--json', help='Write all figures and samples.'),
+    ] = None,
+    plot: Annotated[Optional[Path], typer.Option(help='Write a picture of the times.')] = None,  # noqa: UP045
+    check: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help='Hold the ratios against these bounds; exit status 1 outside.'),
+    ] = None,
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option('--from', help='Show, plot or check this JSON instead of measuring.'),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help='Of each interleaved run.')] = 20,
+    quick: Annotated[bool, typer.Option('--quick', help='Less of everything, for CI.')] = False,
+    threads: Annotated[int, typer.Option(min=0, help='On the CPU; 0: one a core.')] = 0,
+    model: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help='Model file to measure; default: random weights, or street.onnx.'),
+    ] = None,
+) -> None:
+    """Measure what a frame costs, side by side with what one would run instead."""
+    from hydranet_ros.bench.command import run_bench
+    from hydranet_ros.bench.result import BenchOptions, usable_cores
+
+    options = BenchOptions(rounds, quick, model, threads or usable_cores())
+    status = run_bench(
+        parts or [], options, json_file=json_file, plot=plot, check=check, source=source
+    )
+    if status:
+        raise typer.Exit(status)
+
+
 @weights_app.command('list')
 def weights_list() -> None:
     """List the authors' checkpoints and what is here already."""
@@ -381,18 +420,11 @@ def main() -> None:
         print(f'hydranet: {err}', file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as err:
-        extra = _EXTRAS.get((err.name or '').split('.')[0])
-        if extra is None:
+        cure = missing_package(err)
+        if not cure:
             raise
-        print(f"hydranet: {err.name} is not installed; pip install 'hydranet_ros[{extra}]'",
-              file=sys.stderr)  # fmt: skip
+        print(f'hydranet: {cure}', file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-_EXTRAS = {
-    'rclpy': 'ros', 'sensor_msgs': 'ros', 'diagnostic_msgs': 'ros', 'rosgraph_msgs': 'ros',
-    'torch': 'train', 'onnx': 'train', 'mujoco': 'train', 'onnxruntime': 'cpu',
-}  # fmt: skip

@@ -103,3 +103,18 @@ class NotMeasuredError(BenchError):
 
 class MissingDependencyError(HydranetError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+_EXTRAS = {
+    'rclpy': 'ros', 'sensor_msgs': 'ros', 'std_msgs': 'ros', 'diagnostic_msgs': 'ros',
+    'rosgraph_msgs': 'ros', 'lifecycle_msgs': 'ros', 'torch': 'train', 'onnx': 'train',
+    'mujoco': 'train', 'onnxruntime': 'cpu', 'tensorrt': 'gpu', 'matplotlib': 'bench',
+    'openvino': 'bench', 'threadpoolctl': 'bench',
+}  # fmt: skip
+
+
+def missing_package(err: ImportError) -> str:
+    """Return the line that cures a package which is not installed; empty for one of no extra."""
+    name = (err.name or '').split('.')[0]
+    extra = _EXTRAS.get(name)
+    return f"{name} is not installed; pip install 'hydranet_ros[{extra}]'" if extra else ''

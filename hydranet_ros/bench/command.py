@@ -1,0 +1,65 @@
+"""``hydranet bench``: run the parts, show them, write them down, hold them against bounds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydranet_ros.bench import report
+from hydranet_ros.bench.bounds import check as check_bounds
+from hydranet_ros.bench.bounds import load_bounds
+from hydranet_ros.bench.parts import PARTS, chosen_parts, run_apart
+from hydranet_ros.bench.result import BenchOptions
+
+
+def run_bench(
+    names: Sequence[str],
+    options: BenchOptions,
+    *,
+    json_file: Path | None = None,
+    plot: Path | None = None,
+    check: Path | None = None,
+    source: Path | None = None,
+) -> int:
+    """
+    Run the benchmark; return the exit status: 1 for a failed part or a violated bound.
+
+    Each part runs in a process of its own. The JSON is written after each, so that a run that is
+    stopped leaves what it found.
+
+    :param names: parts; none for all.
+    :param source: JSON of an earlier run to show instead of measuring.
+    :raises BenchError: for an unknown part, a file that cannot be read or written.
+    """
+    bounds = load_bounds(check) if check else ()
+    found = report.read(source) if source else _measure(chosen_parts(names), options, json_file)
+    report.show(found)
+    if source and json_file:
+        report.write(found, json_file)
+    if plot:
+        from hydranet_ros.bench.plot import draw
+
+        draw(found, plot)
+    wrong = any(found.get(name, {}).get('failed') for name in PARTS)
+    if bounds:
+        verdict = check_bounds(found, bounds, names)
+        for line in verdict.skipped:
+            print(f'bounds: {line}')
+        for line in verdict.violated:
+            print(f'bounds: VIOLATED: {line}', file=sys.stderr)
+        print(f'bounds: {verdict.held} hold, {len(verdict.violated)} are violated')
+        wrong = wrong or bool(verdict.violated)
+    return int(wrong)
+
+
+def _measure(
+    names: Sequence[str], options: BenchOptions, json_file: Path | None
+) -> dict[str, Any]:
+    found = report.header(options)
+    for name in names:
+        found[name] = run_apart(name, options)
+        if json_file:
+            report.write(found, json_file)
+    return found

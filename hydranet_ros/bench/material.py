@@ -1,0 +1,35 @@
+"""What the parts measure with: sizes, a picture, and what each input's hash is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZES = ((480, 640), (375, 1242))
+"""Height and width of the images that the parts measure."""
+
+
+def size_name(size: tuple[int, int]) -> str:
+    """Return (height, width) as in the figures' keys, ``640x480``."""
+    return f'{size[1]}x{size[0]}'
+
+
+def picture(height: int, width: int, seed: int = 7) -> NDArray[np.uint8]:
+    """Return (height, width, 3) uint8 RGB with gradients, edges, shapes and a little noise."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    made = np.stack(
+        [255 * x / width, 255 * y / height, 127 + 120 * np.sin(x / 23) * np.cos(y / 31)], -1
+    )
+    made[height // 3 : height // 2, width // 4 : width // 2] = (30, 60, 90)
+    made[(x - 0.7 * width) ** 2 + (y - 0.6 * height) ** 2 < (height / 5) ** 2] = (200, 180, 40)
+    noise = np.random.default_rng(seed).normal(0, 8, made.shape)
+    return np.clip(made + noise, 0, 255).astype(np.uint8)
+
+
+def digest(data: Path | NDArray) -> str:
+    """Return the sha256 of a file's or an array's bytes."""
+    raw = data.read_bytes() if isinstance(data, Path) else np.ascontiguousarray(data).data
+    return hashlib.sha256(raw).hexdigest()
