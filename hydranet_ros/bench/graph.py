@@ -52,4 +52,6 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
             figures.update(found)
             tables += table
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    return PartResult(NAME, figures, tables, _NOTES, inputs={model.name: digest})
+    return PartResult(
+        NAME, figures, tables, _NOTES, inputs={model.name: digest}, runs=bench.runs
+    )  # fmt: skip

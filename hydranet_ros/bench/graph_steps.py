@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydranet_ros.bench.graph_nodes import OUTPUTS, Graph, Setup, Stretch, graph, joined
 from hydranet_ros.bench.graph_wire import COMPETITORS, DEFAULT, PROFILE, measure_wire
-from hydranet_ros.bench.result import BenchOptions, Figure, Table, pair_ratio
+from hydranet_ros.bench.result import BenchOptions, Figure, Series, Table, pair_ratio
 
 CAMERA_RATE = 30.0
 UNHURRIED_RATE = 5.0
@@ -66,6 +66,7 @@ class Bench:
 
     :param folder: for the logs of the processes.
     :param say: is told what is measured now.
+    :param runs: (attribute) every sample of what took turns message by message.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Bench:
     ) -> None:
         self._plan, self._model, self._threads = plan, model, threads
         self._folder, self._say = folder, say
+        self.runs: dict[str, dict[str, Series]] = {}
 
     def wire(self) -> Found:
         """Clouds from hand to hand, in turn over each transport."""
@@ -81,6 +83,9 @@ class Bench:
         times = measure_wire(
             self._folder, COMPETITORS[: plan.competitors], rounds=plan.rounds, stream=plan.stream
         )
+        self.runs['cloud of 7.45 MB, publish() to callback'] = {
+            name: item.latency for name, item in times.items()
+        }
         figures: dict[str, Figure] = {}
         rows = []
         for name, item in times.items():
