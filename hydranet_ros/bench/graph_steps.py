@@ -57,7 +57,7 @@ def plan_of(options: BenchOptions) -> Plan:
     """Return how much is measured: quick takes about 20 s, else some minutes."""
     if options.quick:
         return Plan(min(5, options.rounds), 10, 2, 1.0, 1.5, 1.0, 2, 1, False, 8, 0)
-    return Plan(options.rounds, 40, 4, 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
+    return Plan(options.rounds, 40, len(COMPETITORS), 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
 
 
 class Bench:

@@ -16,6 +16,7 @@ from hydranet_ros.bench.graph_domain import environment, free_domain
 from hydranet_ros.bench.processes import Process
 from hydranet_ros.bench.result import Series
 from hydranet_ros.errors import BenchError
+from hydranet_ros.ros.profile import SWITCH, profile_text
 
 WORKERS = 'hydranet_ros.bench.graph_workers'
 RATE = 30.0
@@ -31,12 +32,15 @@ class Competitor:
 
     :param sender: whether the publisher has the package's profile; ``receiver`` likewise.
     :param keeps: whether the receiver's glibc keeps large blocks, as the package's processes do.
+    :param segment: bytes of shared memory that the profile has instead of its 64 MiB, as where
+        ``/dev/shm`` is small; 0: it does without; ``None``: as shipped.
     """
 
     name: str
     sender: bool
     receiver: bool
     keeps: bool = True
+    segment: int | None = None
 
 
 DEFAULT = Competitor('default', sender=False, receiver=False)
@@ -46,6 +50,8 @@ COMPETITORS = (
     PROFILE,
     Competitor('profile_to_stock', sender=True, receiver=False),
     Competitor('profile_to_stock_malloc', sender=True, receiver=False, keeps=False),
+    Competitor('profile_16_mib', sender=True, receiver=True, segment=16 << 20),
+    Competitor('profile_udp', sender=True, receiver=True, segment=0),
 )
 
 
@@ -64,22 +70,17 @@ class WireTimes:
 
 
 def measure_wire(
-    folder: Path, competitors: tuple[Competitor, ...], *, rounds: int, stream: int,
-    extra: Mapping[str, str] | None = None,
-) -> dict[str, WireTimes]:  # fmt: skip
+    folder: Path, competitors: tuple[Competitor, ...], *, rounds: int, stream: int
+) -> dict[str, WireTimes]:
     """
     Send clouds of all competitors in turn and return what they took.
 
     :param folder: for the logs.
     :param stream: clouds of each burst at 30 Hz; two bursts of each kind, in turn.
-    :param extra: environment of all processes.
     :raises BenchError: if a cloud does not come, or comes changed.
     """
     with ExitStack() as stack:
-        pairs = {
-            item.name: stack.enter_context(_pair(item, folder, extra or {}))
-            for item in competitors
-        }
+        pairs = {item.name: stack.enter_context(_pair(item, folder)) for item in competitors}
         for pair in pairs.values():
             pair.match()
         latencies: dict[str, list[float]] = {name: [] for name in pairs}
@@ -145,7 +146,12 @@ class _Pair:
 
 
 @contextmanager
-def _pair(competitor: Competitor, folder: Path, extra: Mapping[str, str]) -> Iterator[_Pair]:
+def _pair(competitor: Competitor, folder: Path) -> Iterator[_Pair]:
+    extra = {}
+    if competitor.segment is not None:
+        path = folder / f'{competitor.name}.xml'
+        path.write_text(profile_text(competitor.segment), encoding='utf-8')
+        extra[SWITCH] = str(path)
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
         processes = [

@@ -59,12 +59,19 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
         return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
     little = f'DDS profile: {shared_memory} has only {free >> 20} MiB free; '
     cure = '(docker run --shm-size=1g gives room)'
+    said = (
+        f'shared memory in segments of {segment >> 20} MiB' if segment
+        else 'UDP with larger sockets, slower for clouds'
+    )  # fmt: skip
+    return _use(_written(profile_text(segment)), f'{little}{said} {cure}')
+
+
+def profile_text(segment: int) -> str:
+    """Return the shipped profile with segments of so many bytes; 0: without shared memory."""
+    profile = config_file('fastdds.xml')
     if not segment:
-        said = f'{little}UDP with larger sockets, slower for clouds {cure}'
-        return _use(_written(_udp_only(profile)), said)
-    text = profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
-    said = f'{little}shared memory in segments of {segment >> 20} MiB {cure}'
-    return _use(_written(text), said)
+        return _udp_only(profile)
+    return profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
 
 
 def _segment(free: int) -> int:
