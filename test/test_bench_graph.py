@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from conftest import ROOT
+from conftest import ROOT, wait_for
 
 from hydranet_ros.bench.graph import run
 from hydranet_ros.bench.graph_nodes import Frame, Stretch, joined
@@ -142,3 +143,27 @@ time.sleep(60)
         begin = time.monotonic()
         status, took = child.stop()
         assert status != 0 and took <= time.monotonic() - begin + 0.1
+
+
+def test_a_process_ends_when_the_benchmark_is_killed(tmp_path):
+    """Also one that does not look at stdin, as the node does not."""
+    code = f"""
+import os, sys, time
+from pathlib import Path
+from hydranet_ros.bench.processes import Process
+child = Process(['sleep', '120'], os.environ, Path({str(tmp_path / 'inner')!r}))
+print(child.pid, flush=True)
+time.sleep(120)
+"""
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) as done:
+        child = int(done.stdout.readline())
+        assert Path(f'/proc/{child}').exists()
+        done.kill()
+    wait_for(lambda: not runs(child), 20, 'the end of the child')
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False

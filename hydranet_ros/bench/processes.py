@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
@@ -23,6 +24,15 @@ _FACTS = '@'
 _LOG_LINES = 15
 _CPU_OF_ALL_THREADS = 2
 _MINOR_FAULTS = 9 - 2
+_PR_SET_PDEATHSIG = 1
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this child when the benchmark dies, however that happens."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 class Process:
@@ -39,6 +49,7 @@ class Process:
         self._popen = subprocess.Popen(
             command, env=dict(environment), text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace', bufsize=1,
+            preexec_fn=_end_with_parent,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
