@@ -123,11 +123,16 @@ class Bench:
         return figures, [_one_node_table(slow, fast, idle), *tables]
 
     def _graph(
-        self, name: str, *, profile: bool = True, most: int = 1, **options: object
+        self,
+        name: str,
+        options: Mapping[str, object] | None = None,
+        *,
+        profile: bool = True,
+        most: int = 1,
     ) -> AbstractContextManager[Graph]:
         setup = Setup(
             name, self._model, self._threads, profile=profile, cameras=most, listeners=most,
-            options=options or None,
+            options=options,
         )  # fmt: skip
         return graph(setup, self._folder)
 
@@ -163,7 +168,7 @@ class Bench:
     def allocations(self) -> Found:
         """What a frame allocates in Python, and what the process takes from the kernel."""
         self._say('graph: what a frame allocates')
-        with self._graph('traced', traced=True) as made:
+        with self._graph('traced', {'traced': True}) as made:
             rate = CAMERA_RATE
             made.measure(_WARM_FRAMES / rate, rate)
             node = made.nodes[0]
@@ -197,7 +202,7 @@ class Bench:
         self._say('graph: executors, and which image is taken')
         with ExitStack() as stack:
             graphs = {
-                name: stack.enter_context(self._graph(name, **options))
+                name: stack.enter_context(self._graph(name, options))
                 for name, options in CHOICES.items()
             }
             idle = {name: made.idle_percent(self._plan.idle) for name, made in graphs.items()}
@@ -230,7 +235,7 @@ class Bench:
         """Return how many of several nodes at work did not end well at SIGINT; the slowest, s."""
         found = []
         for index in range(self._plan.stops):
-            with self._graph(f'{name}{index}', **CHOICES[name]) as made:
+            with self._graph(f'{name}{index}', CHOICES[name]) as made:
                 made.measure(0.5, CAMERA_RATE)
                 found.append(made.stop_at_work())
         return sum(status != 0 for status, _ in found), max(took for _, took in found)
