@@ -17,9 +17,8 @@ UNHURRIED_RATE = 5.0
 _WARM_FRAMES = 5
 
 CHOICES: Mapping[str, Mapping[str, object]] = {
-    'shipped': {'executor': 'single'},
-    'events': {'executor': 'events'},
-    'any_image': {'executor': 'single', 'patient': False},
+    'shipped': {},
+    'any_image': {'patient': False},
 }
 
 Found = tuple[dict[str, Figure], Sequence[Table]]
@@ -196,10 +195,10 @@ class Bench:
                                [[text, f'{figures[key]:.1f}'] for text, key in rows])]  # fmt: skip
 
     def choices(self) -> Found:
-        """What was chosen by measurement: rclpy's executor, and which image a busy node takes."""
+        """What was chosen by measurement: which image a busy node takes; and how it ends."""
         if not self._plan.stops:
             return {}, []
-        self._say('graph: executors, and which image is taken')
+        self._say('graph: which image a busy node takes')
         with ExitStack() as stack:
             graphs = {
                 name: stack.enter_context(self._graph(name, options))
@@ -228,7 +227,7 @@ class Bench:
         header = ['node', 'mask heard ms, 5 Hz', 'CPU at rest %', 'frames/s, 30 Hz', 'age p95 ms',
                   '(age p95 - 10 ms) / cycle', 'age of the newest ms', 'slowest end s',
                   'bad ends']  # fmt: skip
-        return figures, [Table('shipped: executor single, an image that waited is passed over',
+        return figures, [Table('an image that waited is passed over, or any is taken',
                                header, rows)]  # fmt: skip
 
     def _ends(self, name: str) -> tuple[int, float]:
