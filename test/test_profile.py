@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hydranet_ros.ros import profile
 from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
@@ -18,7 +20,7 @@ from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
 MIB = 1 << 20
 FILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
-VARIABLES = (*FILES, TRANSPORTS, 'RMW_IMPLEMENTATION', 'ROS_DISTRO', SWITCH, profile._CHOSEN)
+VARIABLES = (*FILES, TRANSPORTS, 'RMW_IMPLEMENTATION', 'ROS_DISTRO', SWITCH, profile.CHOSEN)
 
 
 @pytest.fixture
@@ -63,11 +65,21 @@ def test_a_profile_of_the_users_by_the_switch_is_used(environment):
     assert chosen() == '/somewhere/else.xml'
 
 
-def test_a_small_shared_memory_gets_smaller_segments_as_in_docker(environment):
-    with_free(environment, 128 * MIB)
-    assert 'only 128 MiB free' in apply_dds_profile()
+@pytest.mark.parametrize(('free', 'segment'), [(255, 63), (128, 32), (64, 16), (40, 10), (16, 8)])
+def test_a_small_shared_memory_gets_smaller_segments_as_in_docker(environment, free, segment):
+    with_free(environment, free * MIB)
+    said = apply_dds_profile()
+    assert f'only {free} MiB free' in said and f'segments of {segment} MiB' in said
     text = Path(chosen()).read_text()
-    assert str(16 * MIB) in text and str(64 * MIB) not in text
+    assert text.count(f'>{segment * MIB}<') == 2 and str(64 * MIB) not in text
+
+
+@given(free=st.integers(0, 10**12))
+def test_a_segment_always_leaves_as_much_free_as_it_takes(free):
+    segment = profile._segment(free)
+    assert 2 * segment <= free
+    assert segment == 0 or 8 * MIB <= segment <= 64 * MIB
+    assert segment or free < 16 * MIB, 'shared memory is used wherever it can be'
 
 
 def test_without_shared_memory_udp_gets_larger_sockets(environment):

@@ -11,6 +11,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hydranet_ros.ros.freshness import Freshest
+
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
@@ -68,8 +70,10 @@ class Inputs:
         self.camera_info_topic = camera_info_topic(node)
         kind = Image if transport == 'raw' else CompressedImage
 
+        freshest = self._freshest = Freshest(node, on_image)
+
         def with_info(message: Any, info: Any) -> None:
-            on_image(message, message_number(info))
+            freshest.hear(message, message_number(info), received_at(info))
 
         def alone(message: Any) -> None:
             on_image(message, None)
@@ -100,6 +104,7 @@ class Inputs:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
+        self._freshest.destroy()
 
 
 def _policy_name(event: Any) -> str:
@@ -121,3 +126,10 @@ def message_number(info: Any) -> tuple[tuple, int] | None:
         return None
     values = gid.get('data', ()) if isinstance(gid, dict) else getattr(gid, 'data', gid)
     return tuple(values or ()), number
+
+
+def received_at(info: Any) -> float:
+    """Return when the middleware received a message, seconds of the system's clock; 0: unknown."""
+    if isinstance(info, dict):
+        return 1e-9 * (info.get('received_timestamp') or 0)
+    return 1e-9 * (getattr(info, 'received_timestamp', None) or 0)

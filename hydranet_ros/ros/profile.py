@@ -21,10 +21,10 @@ from hydranet_ros.resources import config_file
 
 SWITCH = 'HYDRANET_DDS_PROFILE'
 # Told to child processes, which would take the parent's choice for the user's.
-_CHOSEN = '_HYDRANET_DDS_CHOSEN'
-_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+CHOSEN = '_HYDRANET_DDS_CHOSEN'
+VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _FAST_DDS_2 = ('humble', 'iron', 'jazzy')
-_TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
+TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _XML = 'http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles'
 _SHM_TRANSPORT = 'hydranet_shm'
 _SEGMENT = 64 * 1024 * 1024
@@ -42,35 +42,53 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
     """
     wanted = os.environ.get(SWITCH, 'default')
-    if os.environ.get(_CHOSEN):
-        return os.environ[_CHOSEN]
+    if os.environ.get(CHOSEN):
+        return os.environ[CHOSEN]
     if wanted == 'off':
         return f'DDS profile: switched off ({SWITCH}=off)'
     if not os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps'):
         return f'DDS profile: left alone, the middleware is {os.environ["RMW_IMPLEMENTATION"]}'
-    for name in (*_VARIABLES, _TRANSPORTS):
+    for name in (*VARIABLES, TRANSPORTS):
         if os.environ.get(name):
             return f"DDS profile: the user's own ({name}={os.environ[name]})"
     if wanted != 'default':
         return _use(Path(wanted), f'DDS profile: {wanted}')
     profile = config_file('fastdds.xml')
     free = _free_bytes(shared_memory)
-    if free >= 4 * _SEGMENT:
+    segment = _segment(free)
+    if segment == _SEGMENT:
         return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
-    segment = free // 8
-    if segment < _SMALLEST_SEGMENT:
-        return _use(_written(_udp_only(profile)),
-                    f'DDS profile: {shared_memory} has only {free >> 20} MiB free; UDP with '
-                    'larger sockets is used (docker run --shm-size=1g gives room)')  # fmt: skip
-    text = profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
-    return _use(_written(text),
-                f'DDS profile: {shared_memory} has only {free >> 20} MiB free; shared memory in '
-                f'segments of {segment >> 20} MiB')  # fmt: skip
+    little = f'DDS profile: {shared_memory} has only {free >> 20} MiB free; '
+    cure = '(docker run --shm-size=1g gives room)'
+    said = (
+        f'shared memory in segments of {segment >> 20} MiB' if segment
+        else 'UDP with larger sockets, slower for clouds'
+    )  # fmt: skip
+    return _use(_written(profile_text(segment)), f'{little}{said} {cure}')
+
+
+def profile_text(segment: int) -> str:
+    """Return the shipped profile with segments of so many bytes; 0: without shared memory."""
+    profile = config_file('fastdds.xml')
+    if not segment:
+        return _udp_only(profile)
+    return profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
+
+
+def _segment(free: int) -> int:
+    """
+    Return the bytes of a segment where ``free`` bytes are left; 0: do without shared memory.
+
+    A quarter, as other processes want one too; Fast DDS takes all of it at once. A publisher whose
+    segment is smaller than a message loses most of them to best-effort subscribers.
+    """
+    segment = min(_SEGMENT, max(_SMALLEST_SEGMENT, (free // 4) >> 20 << 20))
+    return segment if free >= 2 * segment else 0
 
 
 def _use(profile: Path, said: str) -> str:
     os.environ[_profile_variable()] = str(profile)
-    os.environ[_CHOSEN] = said
+    os.environ[CHOSEN] = said
     return said
 
 
@@ -78,11 +96,11 @@ def _profile_variable() -> str:
     """Return the name Fast DDS knows: it changed with version 3, which warns about the old one."""
     distro = os.environ.get('ROS_DISTRO', '')
     if distro:
-        return _VARIABLES[distro in _FAST_DDS_2]
+        return VARIABLES[distro in _FAST_DDS_2]
     try:
-        return _VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
+        return VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
     except metadata.PackageNotFoundError:
-        return _VARIABLES[0]
+        return VARIABLES[0]
 
 
 def _free_bytes(folder: Path) -> int:
