@@ -15,11 +15,10 @@ from reference_network import random_reference
 
 from hydranet_ros.engine import Engine
 from hydranet_ros.errors import CheckpointError, ExportError
-from hydranet_ros.network import export
-from hydranet_ros.network.checkpoints import load_checkpoint, save_checkpoint, weights_digest
+from hydranet_ros.network import export, quantise
+from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
 from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
-from hydranet_ros.network.quantise import LABEL_LIMIT
 from hydranet_ros.preset import load_classes
 
 
@@ -204,25 +203,41 @@ def test_a_file_for_gpus_holds_the_network_as_it_stands(tmp_path: Path):
     assert 'HardSigmoid' in kinds['cpu'] and 'HardSigmoid' not in kinds['gpu']
 
 
-def test_int8_is_calibrated_on_pictures_and_says_what_it_changed(tmp_path: Path):
-    folder = tmp_path / 'pictures'
+def int8_pictures(folder: Path) -> Path:
     folder.mkdir()
     for index in range(4):
         cv2.imwrite(str(folder / f'{index}.png'), test_image(60 + index, 80))
+    return folder
+
+
+def test_int8_is_calibrated_on_pictures_and_says_what_it_changed(tmp_path: Path, monkeypatch):
+    """A network with random weights has classes nearly equal everywhere: the limits are wider."""
+    monkeypatch.setattr(quantise, 'LABEL_LIMIT', 0.5)
+    monkeypatch.setattr(quantise, 'DEPTH_LIMIT', 0.5)
+    pictures = int8_pictures(tmp_path / 'pictures')
     source, told = checkpoint(tmp_path), []
-    torch.manual_seed(0)
-    network = build_hydranet(init='kaiming').eval()
-    save_checkpoint(network, source)
-    report = export_checkpoint(source, 'street', tmp_path / 'o.onnx', int8=folder, say=told.append)
+    report = export_checkpoint(
+        source, 'street', tmp_path / 'o.onnx', int8=pictures, say=told.append
+    )
     assert any('4 pictures' in text for text in told)
     kinds = {node.op_type for node in onnx.load(str(report.path)).graph.node}
     assert {'QuantizeLinear', 'DequantizeLinear'} <= kinds
     engine = Engine(report.path)
     assert report.int8 is not None
-    assert engine.info.metrics['int8_labels_changed'] == report.int8.labels <= LABEL_LIMIT
+    assert engine.info.metrics['int8_labels_changed'] == report.int8.labels <= 0.5
     assert 0 < report.int8.depth == engine.info.metrics['int8_depth_changed']
     assert engine.infer(test_image(61, 83)).labels.shape == (61, 83)
     assert sorted(p.name for p in tmp_path.iterdir()) == ['o.onnx', 'official.ckpt', 'pictures']
+
+
+def test_int8_that_changes_too_much_is_not_kept(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(quantise, 'LABEL_LIMIT', 0.0)
+    pictures = int8_pictures(tmp_path / 'pictures')
+    with pytest.raises(ExportError, match='INT8 changes .* not kept'):
+        export_checkpoint(
+            checkpoint(tmp_path), 'street', tmp_path / 'o.onnx', int8=pictures, say=lambda t: None
+        )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['official.ckpt', 'pictures']
 
 
 def test_int8_without_pictures_is_refused_before_any_work(tmp_path: Path):
