@@ -213,14 +213,14 @@ class Rig:
     """
     The node's own path with real publishers, and the process that listens.
 
-    :param sent: messages published so far, by topic
+    :param sent: topics that have been published on
     """
 
     path: FramePath
     camera: Any
     listener: subprocess.Popen
     topics: dict[Output, str]
-    sent: dict[str, int] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
 
     def look_through(self, camera: CameraModel) -> float:
         """Take another camera; return the milliseconds that its rays cost."""
@@ -250,8 +250,7 @@ class Rig:
         started = time.perf_counter()
         heard = self.path.outputs.wanted() & wanted
         stages = self.path.run(message, heard, info_topic='', depth_encoding='32FC1')
-        for output in heard:
-            self.sent[self.topics[output]] = self.sent.get(self.topics[output], 0) + 1
+        self.sent.update(self.topics[output] for output in heard)
         stages['total'] = 1e3 * (time.perf_counter() - started)
         return stages
 
@@ -259,7 +258,7 @@ class Rig:
         """
         Hold the last frame that arrived against the network's answer and plain arithmetic.
 
-        :raises BenchError: if a message was lost or holds anything else
+        :raises BenchError: if it does not come, or holds anything else
         """
         before = self._quiet()
         self.frame(message, WANTED)
@@ -293,7 +292,7 @@ class Rig:
                 report, since = now, time.monotonic()
             if time.monotonic() > until:
                 break
-        silent = [topic for topic in self.sent if not report[topic]['count']]
+        silent = [topic for topic in sorted(self.sent) if not report[topic]['count']]
         if silent:
             raise BenchError(f'Nothing was heard of {", ".join(silent)} in {_PATIENCE:.0f} s.')
         return report
