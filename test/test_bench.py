@@ -255,6 +255,32 @@ def test_a_part_that_could_not_be_measured_is_passed_over_unless_it_was_demanded
     assert checked(tmp_path, found, BOUNDS) == 1
 
 
+@pytest.mark.parametrize(
+    ('speeds', 'status', 'measurements'),
+    [([0.97, 1.4], 0, 2), ([0.9, 0.9, 0.9, 1.4], 1, 3), ([1.4, 0.9], 0, 1)],
+)
+def test_only_a_part_that_stays_outside_its_bounds_fails(
+    tmp_path: Path, monkeypatch, capsys, speeds, status, measurements
+):
+    # What a busy machine does to a figure cannot be had on demand.
+    found = iter(speeds)
+    calls: list[str] = []
+
+    def run_part(name, options):
+        calls.append(name)
+        return measured(speedup_vs_plain_640x480=next(found))
+
+    monkeypatch.setattr('hydranet_ros.bench.command.run_apart', run_part)
+    (tmp_path / 'bounds.yaml').write_text('network: {speedup_vs_plain_640x480: {min: 1.3}}')
+    json_file = tmp_path / 'bench.json'
+    got = run_bench(['network'], SMALL, json_file=json_file, check=tmp_path / 'bounds.yaml')
+    assert got == status
+    assert calls == ['network'] * measurements
+    last = speeds[measurements - 1]
+    assert json.loads(json_file.read_text())['network']['speedup_vs_plain_640x480'] == last
+    assert capsys.readouterr().err.count('attempt') == measurements - 1
+
+
 def test_a_check_that_checks_nothing_fails(tmp_path: Path, capsys):
     assert checked(tmp_path, document(gpu=unmeasured('no GPU')), BOUNDS) == 1
     assert 'no bound was checked' in capsys.readouterr().err

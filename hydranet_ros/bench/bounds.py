@@ -54,11 +54,13 @@ class Verdict:
     :param violated: bounds that do not hold.
     :param skipped: bounds of parts that were not measured.
     :param held: how many hold.
+    :param outside: parts that were measured and have a figure outside its bounds.
     """
 
     violated: tuple[str, ...]
     skipped: tuple[str, ...]
     held: int
+    outside: tuple[str, ...] = ()
 
 
 def load_bounds(path: Path) -> tuple[Bound, ...]:
@@ -109,6 +111,7 @@ def check(
     """
     violated: list[str] = []
     skipped: list[str] = []
+    outside: dict[str, None] = {}
     held = 0
     for bound in bounds:
         part = found.get(bound.part)
@@ -123,8 +126,9 @@ def check(
             line = bound.violated_by(part.get(bound.figure))
             if line:
                 violated.append(line)
+                outside[bound.part] = None
             else:
                 held += 1
     if not held and not violated:
         violated.append('no bound was checked: none of the bounded parts was measured')
-    return Verdict(tuple(violated), tuple(skipped), held)
+    return Verdict(tuple(violated), tuple(skipped), held, tuple(outside))

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.bench import report
+from hydranet_ros.bench.bounds import Bound, Verdict, load_bounds
 from hydranet_ros.bench.bounds import check as check_bounds
-from hydranet_ros.bench.bounds import load_bounds
 from hydranet_ros.bench.parts import PARTS, chosen_parts, run_apart
 from hydranet_ros.bench.result import BenchOptions
+
+# A regression is outside its bounds each time; a minute in which the machine did something else
+# for one competitor is not.
+_ATTEMPTS = 3
 
 
 def run_bench(
@@ -27,7 +31,8 @@ def run_bench(
     Run the benchmark; return the exit status: 1 for a failed part or a violated bound.
 
     Each part runs in a process of its own. The JSON is written after each, so that a run that is
-    stopped leaves what it found.
+    stopped leaves what it found. A part outside its bounds is measured again, up to twice; its
+    last figures count.
 
     :param names: parts; none for all.
     :param source: JSON of an earlier run to show instead of measuring.
@@ -35,6 +40,9 @@ def run_bench(
     """
     bounds = load_bounds(check) if check else ()
     found = report.read(source) if source else _measure(chosen_parts(names), options, json_file)
+    verdict = check_bounds(found, bounds, names) if bounds else None
+    if verdict and not source:
+        verdict = _measure_again(verdict, found, bounds, names, options, json_file)
     report.show(found)
     if source and json_file:
         report.write(found, json_file)
@@ -43,8 +51,7 @@ def run_bench(
 
         draw(found, plot)
     wrong = any(found.get(name, {}).get('failed') for name in PARTS)
-    if bounds:
-        verdict = check_bounds(found, bounds, names)
+    if verdict:
         for line in verdict.skipped:
             print(f'bounds: {line}')
         for line in verdict.violated:
@@ -54,10 +61,25 @@ def run_bench(
     return int(wrong)
 
 
+def _measure_again(
+    verdict: Verdict, found: dict[str, Any], bounds: tuple[Bound, ...], names: Sequence[str],
+    options: BenchOptions, json_file: Path | None,
+) -> Verdict:  # fmt: skip
+    for attempt in range(2, _ATTEMPTS + 1):
+        if not verdict.outside:
+            break
+        for line in verdict.violated:
+            print(f'bounds: attempt {attempt} of {_ATTEMPTS}, since {line}', file=sys.stderr)
+        found |= _measure(verdict.outside, options, json_file, found)
+        verdict = check_bounds(found, bounds, names)
+    return verdict
+
+
 def _measure(
-    names: Sequence[str], options: BenchOptions, json_file: Path | None
-) -> dict[str, Any]:
-    found = report.header(options)
+    names: Sequence[str], options: BenchOptions, json_file: Path | None,
+    there: dict[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    found = dict(there) if there else report.header(options)
     for name in names:
         found[name] = run_apart(name, options)
         if json_file:

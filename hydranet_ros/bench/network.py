@@ -75,7 +75,7 @@ LABEL_TOLERANCE = 1e-3
 _GEMM = 'matrix product, '
 _PROFILED_RUNS = 10
 _TOP_NODES = 16
-_QUICK_ROUNDS = 5
+_QUICK_ROUNDS = 9
 
 
 @dataclass(frozen=True)

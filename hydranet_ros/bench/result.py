@@ -30,7 +30,7 @@ class BenchOptions:
     What every part is told.
 
     :param rounds: rounds of an interleaved run; in each, every competitor runs once
-    :param quick: small sizes, few rounds, for CI: at most 30 s a part
+    :param quick: small sizes, few rounds, for CI: at most a minute a part
     :param model: model file to measure; ``None``: the part's own choice
     :param threads: threads of each competitor that lets them be chosen; one a core by default
     """
