@@ -22,6 +22,7 @@ from hydranet_ros.bench.peak import Bandwidth, best_gemms, measure_bandwidth
 from hydranet_ros.bench.report import FORMAT, header
 from hydranet_ros.bench.result import (
     BenchOptions,
+    PartResult,
     Series,
     assert_agree,
     interleaved,
@@ -279,6 +280,14 @@ def test_only_a_part_that_stays_outside_its_bounds_fails(
     last = speeds[measurements - 1]
     assert json.loads(json_file.read_text())['network']['speedup_vs_plain_640x480'] == last
     assert capsys.readouterr().err.count('attempt') == measurements - 1
+
+
+def test_a_figure_without_samples_is_null_with_a_note_and_loses_nothing():
+    result = PartResult('graph', {'rate_hz': 8.0, 'age_ms': math.nan, 'ratio': math.inf})
+    found = parts.Outcome('graph', 1.0, result).to_json()
+    assert (found['rate_hz'], found['age_ms'], found['ratio']) == (8.0, None, None)
+    assert 'age_ms, ratio' in found['notes'][-1]
+    json.dumps(found, allow_nan=False)
 
 
 def test_a_check_that_checks_nothing_fails(tmp_path: Path, capsys):

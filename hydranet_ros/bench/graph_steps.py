@@ -259,7 +259,7 @@ def _one_node_figures(
             f'overload_age_over_cycle_p95{end}': fast[name].age_over_cycle,
             f'overload_newest_age_ms{end}': fast[name].newest_age,
         }
-    return {key: None if value != value else value for key, value in figures.items()}
+    return figures
 
 
 def _one_node_table(

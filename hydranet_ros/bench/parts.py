@@ -11,6 +11,7 @@ figures of the next, and a part that dies takes no other with it::
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -64,14 +65,17 @@ class Outcome:
         if self.result is None:
             return {'measured': False, 'why': self.why, 'failed': self.failed,
                     'seconds': seconds}  # fmt: skip
-        taken = COMMON_KEYS & set(self.result.figures)
+        figures = self.result.figures
+        empty = [name for name, value in figures.items()
+                 if isinstance(value, float) and not math.isfinite(value)]  # fmt: skip
+        taken = COMMON_KEYS & set(figures)
         if taken:
             raise BenchError(f'{self.name}: a figure cannot be named {sorted(taken)[0]!r}.')
         return {
             'measured': True,
-            **self.result.figures,
+            **{name: None if name in empty else value for name, value in figures.items()},
             'seconds': seconds,
-            'notes': list(self.result.notes),
+            'notes': [*self.result.notes, *_about(empty)],
             'inputs': dict(self.result.inputs),
             'tables': [_cells(item) for item in self.result.tables],
             'runs': {
@@ -79,6 +83,12 @@ class Outcome:
                 for group, run in self.result.runs.items()
             },
         }
+
+
+def _about(empty: Sequence[str]) -> list[str]:
+    if not empty:
+        return []
+    return [f'Not a number, since too few samples came: {", ".join(empty)}.']
 
 
 def _cells(table: Table) -> dict[str, Any]:
