@@ -204,7 +204,7 @@ def scenes(
     count: Annotated[int, typer.Option(min=1, help='Frames.')] = 100,
     seed: Annotated[int, typer.Option(help='The same seed gives the same bytes.')] = 1,
     size: Annotated[str, typer.Option(help='WIDTHxHEIGHT; default: 480x288, rooms 640x480.')] = '',
-    kind: Annotated[str, typer.Option(help='streets or rooms.')] = 'streets',
+    kind: Annotated[str, typer.Option(help='streets, old_town or rooms.')] = 'streets',
     bag: Annotated[bool, typer.Option(help='Write a drive or a walk as a rosbag2.')] = False,
     workers: Annotated[int, typer.Option(min=1, help='Processes.')] = 1,
 ) -> None:

@@ -320,9 +320,9 @@ def test_a_folder_of_another_size_or_an_unknown_kind_is_refused(tmp_path: Path):
     cv2.imwrite(str(tmp_path / 'room_0_0.labels.png'), np.zeros((48, 64), np.uint8))
     with pytest.raises(SceneError, match='holds frames of 64x48, not 80x60'):
         render_dataset(tmp_path, count=1, size=(60, 80), kind='rooms')
-    with pytest.raises(SceneError, match='allowed: streets, rooms'):
+    with pytest.raises(SceneError, match='allowed: streets, old_town, rooms'):
         render_dataset(tmp_path / 'other', count=1, kind='gardens')
-    with pytest.raises(SceneError, match='allowed: streets, rooms'):
+    with pytest.raises(SceneError, match='allowed: streets, old_town, rooms'):
         scene_bag.write_drive(tmp_path / 'bag', kind='gardens')
     assert not (tmp_path / 'bag').exists()
 
@@ -344,7 +344,7 @@ def hashes(folder: Path) -> dict[str, str]:
             for path in sorted(folder.rglob('*')) if path.is_file()}  # fmt: skip
 
 
-@pytest.mark.parametrize('kind', ['streets', 'rooms'])
+@pytest.mark.parametrize('kind', ['streets', 'old_town', 'rooms'])
 def test_the_same_seed_gives_the_same_bytes_in_every_process(kind: str, tmp_path: Path):
     """
     Data set and bag by the real command in processes of their own, and again in this one.

@@ -17,7 +17,7 @@ from hydranet_ros.scenes.builder import CAR, OTHER, ROAD, SKY
 from hydranet_ros.scenes.dataset import DEPTH_SCALE, render_dataset
 from hydranet_ros.scenes.drive import kitti_camera, pose_at
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.street import Street, build_street
+from hydranet_ros.scenes.street import STREET_KINDS, Street, build_street
 
 SIZE = (96, 192)
 FOCAL = kitti_camera(SIZE).fx
@@ -63,6 +63,27 @@ def test_a_street_shows_what_a_street_has(frame: RawFrame):
     assert shares[SKY] > 0.05 and shares[ROAD] > 0.1
     assert (shares[:6] > 0).sum() >= 5
     assert shares[6:255].sum() == 0
+
+
+def test_an_old_town_is_narrow_and_full_of_cars():
+    """Of the same seeds, and in the middle: seeds differ more than kinds do."""
+    wide, narrow = ([build_street(seed, STREET_KINDS[kind]) for seed in range(8)]
+                    for kind in ('streets', 'old_town'))  # fmt: skip
+    assert np.mean([s.half_road for s in narrow]) < np.mean([s.half_road for s in wide])
+    assert np.mean([len(s.parked) for s in narrow]) > np.mean([len(s.parked) for s in wide])
+    on_sidewalk = [abs(car.y) > s.half_road - 0.6 for s in narrow for car in s.parked]
+    assert 0.3 < np.mean(on_sidewalk) < 1
+
+
+def test_both_kinds_of_streets_may_share_a_folder(tmp_path: Path):
+    try:
+        for kind in ('streets', 'old_town'):
+            render_dataset(tmp_path, count=1, seed=2, size=(48, 64), kind=kind)
+    except HydranetError as err:
+        pytest.skip(f'streets cannot be rendered here: {err}')
+    pictures = sorted(path.name for path in tmp_path.glob('*.jpg'))
+    assert pictures == ['000200000_0.jpg', 'old_town_000200000_0.jpg']
+    assert (tmp_path / pictures[0]).read_bytes() != (tmp_path / pictures[1]).read_bytes()
 
 
 def test_sky_and_only_sky_has_no_depth(frame: RawFrame):

@@ -9,6 +9,7 @@ in the street's or room's frame, REP 103). The same seed gives the same messages
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hydranet_ros.bag import BagWriter
 from hydranet_ros.errors import SceneError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.scenes.drive import DriveFrame, drive, kitti_camera
+from hydranet_ros.scenes.street import STREET_KINDS
 
 EPOCH = 1_700_000_000
 FRAME_ID = 'camera_optical'
@@ -34,7 +36,7 @@ def write_drive(
     Render a drive, or a walk through a room, into a new bag and return its folder.
 
     :param size: (height, width) in pixels.
-    :param kind: ``streets`` or ``rooms``.
+    :param kind: a kind of streets, or ``rooms``.
     :param depth_every: the true depth, the largest part, goes with every so many frames.
     :raises BagError: if the folder exists.
     :raises SceneError: if MuJoCo cannot render here.
@@ -61,14 +63,16 @@ def write_drive(
 def _camera_and_motion(
     kind: str, size: tuple[int, int]
 ) -> tuple[CameraModel, Callable[..., Iterator[DriveFrame]]]:
-    if kind == 'streets':
-        return kitti_camera(size), drive
+    if kind in STREET_KINDS:
+        return kitti_camera(size), partial(drive, kind=STREET_KINDS[kind])
     if kind == 'rooms':
         from hydranet_ros.scenes.room_views import nyud_camera
         from hydranet_ros.scenes.room_walk import walk
 
         return nyud_camera(size), walk
-    raise SceneError(f'Scenes of kind {kind!r} are unknown; allowed: streets, rooms.')
+    raise SceneError(
+        f'Scenes of kind {kind!r} are unknown; allowed: {", ".join(STREET_KINDS)}, rooms.'
+    )
 
 
 def millimetres(depth: np.ndarray) -> np.ndarray:

@@ -108,14 +108,18 @@ def _shade(builder: SceneBuilder, parts: list[str], shape: CarShape) -> None:
 
 def park(
     builder: SceneBuilder, rng: np.random.Generator, *, y: float, start: float, end: float,
-    keep_clear: tuple[float, float],
+    keep_clear: tuple[float, float], density: tuple[float, float] = (0.15, 0.85),
 ) -> list[MovingCar]:  # fmt: skip
-    """Park cars along a kerb from ``start`` to ``end``, none on a side road."""
-    cars, density, x = [], rng.uniform(0.15, 0.85), start + rng.uniform(1, 9)
+    """
+    Park cars along a kerb from ``start`` to ``end``, none on a side road.
+
+    :param density: range of the share of places that are taken.
+    """
+    cars, taken, x = [], rng.uniform(*density), start + rng.uniform(1, 9)
     yaw = 180.0 if y > 0 else 0.0
     while x < end:
         free = keep_clear[0] - 4 < x < keep_clear[1] + 4
-        if rng.random() < density and not free:
+        if rng.random() < taken and not free:
             around = 180.0 if rng.random() < 0.1 else 0.0
             cars.append(add_car(builder, rng, x=x, y=y + rng.uniform(-0.12, 0.12),
                                 yaw=yaw + around + rng.normal(0, 1.2)))  # fmt: skip

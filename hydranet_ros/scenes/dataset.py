@@ -27,7 +27,7 @@ from hydranet_ros import __version__
 from hydranet_ros.errors import SceneError
 from hydranet_ros.scenes.appearance import Appearance, varied_look
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.street import LENGTH, Street, build_street
+from hydranet_ros.scenes.street import LENGTH, STREET_KINDS, Street, build_street
 
 KITTI_FOCAL, KITTI_WIDTH = 721.5377, 1242
 KITTI_HEIGHT = 1.65
@@ -35,7 +35,7 @@ DEPTH_SCALE = 256
 VIEWS_PER_STREET = 8
 VIEWS_PER_ROOM = 4
 # Kinds of scenes and the class table (config/classes/) of their labels.
-CLASS_TABLES = {'streets': 'kitti6', 'rooms': 'nyud40'}
+CLASS_TABLES = {**dict.fromkeys(STREET_KINDS, 'kitti6'), 'rooms': 'nyud40'}
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,17 @@ def render_dataset(
     Render ``count`` frames into ``out`` and return the manifest's path.
 
     :param size: (height, width) in pixels.
-    :param kind: ``streets`` or ``rooms``.
+    :param kind: one of :data:`CLASS_TABLES`.
     :raises SceneError: if MuJoCo cannot render here, the kind is unknown, or the folder holds
         frames of another size.
     """
     if kind not in CLASS_TABLES:
-        raise SceneError(f'Scenes of kind {kind!r} are unknown; allowed: streets, rooms.')
+        raise SceneError(
+            f'Scenes of kind {kind!r} are unknown; allowed: {", ".join(CLASS_TABLES)}.'
+        )
     out.mkdir(parents=True, exist_ok=True)
     _refuse_other_size(out, size)
-    views = VIEWS_PER_STREET if kind == 'streets' else VIEWS_PER_ROOM
+    views = VIEWS_PER_ROOM if kind == 'rooms' else VIEWS_PER_STREET
     jobs = [(kind, out, seed, index, size, min(views, count - index * views))
             for index in range(-(-count // views))]  # fmt: skip
     records: list[FrameRecord] = []
@@ -116,21 +118,22 @@ def _each(jobs: list[_Job], workers: int) -> Iterator[list[FrameRecord]]:
 def _render(
     kind: str, out: Path, seed: int, index: int, size: tuple[int, int], views: int
 ) -> list[FrameRecord]:
-    if kind == 'streets':
-        return _render_street(out, seed, index, size, views)
+    if kind in STREET_KINDS:
+        return _render_street(kind, out, seed, index, size, views)
     from hydranet_ros.scenes.room_views import render_room
 
     return render_room(out, seed, index, size, views)
 
 
 def _render_street(
-    out: Path, seed: int, index: int, size: tuple[int, int], views: int
+    kind: str, out: Path, seed: int, index: int, size: tuple[int, int], views: int
 ) -> list[FrameRecord]:
     street_seed = seed * 100_000 + index
-    street = build_street(street_seed)
+    street = build_street(street_seed, STREET_KINDS[kind])
     rng = np.random.default_rng((202, street_seed))
+    prefix = '' if kind == 'streets' else f'{kind}_'
     records = [
-        FrameRecord(f'{street_seed:09d}_{view}', *_plan(rng, street, size[1]))
+        FrameRecord(f'{prefix}{street_seed:09d}_{view}', *_plan(rng, street, size[1]))
         for view in range(views)
     ]
     if all(_complete(out, record.name) for record in records):

@@ -13,7 +13,7 @@ from hydranet_ros.geometry import CameraModel
 from hydranet_ros.scenes.appearance import Appearance, mild_look
 from hydranet_ros.scenes.dataset import KITTI_FOCAL, KITTI_WIDTH
 from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.street import build_street
+from hydranet_ros.scenes.street import STREET_KINDS, StreetKind, build_street
 
 SPEED = 6.0
 
@@ -44,9 +44,12 @@ def kitti_camera(size: tuple[int, int]) -> CameraModel:
     return CameraModel(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
-def drive(seed: int, frames: int, *, size: tuple[int, int], fps: float) -> Iterator[DriveFrame]:
+def drive(
+    seed: int, frames: int, *, size: tuple[int, int], fps: float,
+    kind: StreetKind = STREET_KINDS['streets'],
+) -> Iterator[DriveFrame]:  # fmt: skip
     """Yield the frames of a drive in the camera's own lane at 6 m/s."""
-    street = build_street(seed)
+    street = build_street(seed, kind)
     rng = np.random.default_rng((303, seed))
     appearance = Appearance(rng, mild_look(rng))
     focal = kitti_camera(size).fx

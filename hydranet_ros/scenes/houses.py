@@ -19,9 +19,16 @@ class _Look:
 
 
 class HouseKit:
-    """The textures and materials of the houses of one street."""
+    """
+    The textures and materials of the houses of one street.
 
-    def __init__(self, builder: SceneBuilder, rng: np.random.Generator) -> None:
+    :param plinth_share: share of houses with stone at their foot.
+    """
+
+    def __init__(
+        self, builder: SceneBuilder, rng: np.random.Generator, plinth_share: float = 0.4
+    ) -> None:
+        self.plinth_share = plinth_share
         self.looks = []
         for _ in range(5):
             style = facade(rng)
@@ -89,7 +96,7 @@ def _walls(
         mesh = shapes.house_walls(plot.width, plot.depth, high - low, repeats, shift)
         material = builder.material(texture=texture, color=tint)
         builder.geom('mesh', BUILDING, material, mesh=builder.mesh(*mesh), pos=(x, y, low))
-    if rng.random() < 0.4:
+    if rng.random() < kit.plinth_share:
         _plinth(builder, rng, kit, plot)
 
 
