@@ -431,6 +431,20 @@ def test_the_profile_of_a_graph_holds_every_multiply_add_once(official, tmp_path
 # --- the parts network and gpu
 
 
+@pytest.fixture(scope='module', autouse=True)
+def without_openvino():
+    """
+    Keep OpenVINO, where it is installed, out of the process of the tests.
+
+    Once it has run, the next signal with a Python handler ends the process with a segmentation
+    fault (seen with OpenVINO 2026, in a test of Ctrl-C much later). The benchmark itself is not
+    affected: its parts have a process each.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, 'openvino', None)
+        yield
+
+
 @pytest.fixture(scope='module')
 def network_part():
     pytest.importorskip('torch')
