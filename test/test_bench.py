@@ -278,7 +278,11 @@ def test_only_a_part_that_stays_outside_its_bounds_fails(
     assert got == status
     assert calls == ['network'] * measurements
     last = speeds[measurements - 1]
-    assert json.loads(json_file.read_text())['network']['speedup_vs_plain_640x480'] == last
+    written = json.loads(json_file.read_text())['network']
+    assert written['speedup_vs_plain_640x480'] == last
+    assert len(written['notes']) == measurements - 1
+    for note, speed in zip(written['notes'], speeds):
+        assert f'is {speed:g}' in note
     assert capsys.readouterr().err.count('attempt') == measurements - 1
 
 

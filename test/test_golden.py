@@ -7,6 +7,7 @@ What the shipped model says of a fixed picture does not change unnoticed.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,3 +53,20 @@ def test_the_picture_is_understood(result):
     assert (result.labels[:20] == 0).mean() > 0.3
     rows = [np.nanmedian(result.depth[int(height * part)]) for part in (0.95, 0.75, 0.6)]
     assert rows[0] < rows[1] < rows[2]
+
+
+def test_a_real_road_goes_on_towards_the_horizon(data_dir: Path):
+    """The depth of the road in KITTI's example grows from row to row; one photograph."""
+    model = ROOT / 'models' / 'street.onnx'
+    if not model.is_file():
+        pytest.skip('models/street.onnx is not there')
+    image = read_image(data_dir / 'kitti' / '000099.png')
+    truth = read_image(data_dir / 'kitti' / 'segm_gt_000099.png')
+    road = (truth == (128, 64, 128)).all(-1)
+    depth = Perception(Engine(model)).process(image, wanted=frozenset({Output.DEPTH})).depth
+    assert depth is not None
+    upwards = [row for row in range(360, 190, -10) if road[row].sum() > 20]
+    assert len(upwards) >= 12
+    medians = [np.nanmedian(depth[row][road[row]]) for row in upwards]
+    assert (np.diff(medians) > 0).all(), medians
+    assert 4 < medians[0] < 9 and medians[-1] > 25

@@ -20,9 +20,8 @@ from hydranet_ros.training.train import Hardware, train
 IMAGES, CLASSES, SEED = 8, 6, 5
 RENDERED, HEIGHT, WIDTH = (768, 1280), 96, 160
 STEPS, BATCH = 680, 4
-# A network that answers at a quarter of the size cannot follow thin things: with quarter-size
-# outputs chosen freely, whole streets of 160x96 end at 97.5 % and 2.7 %, windows of a larger
-# picture at 99.6 % and 1.2 %.
+# A network that answers at a quarter of the size cannot follow the thin things of a whole street
+# of 160x96, even with its outputs chosen freely; hence windows of a larger picture.
 LATTICE, EDGE_STEP = 16, 1.1
 
 

@@ -32,7 +32,7 @@ def run_bench(
 
     Each part runs in a process of its own. The JSON is written after each, so that a run that is
     stopped leaves what it found. A part outside its bounds is measured again, up to twice; its
-    last figures count.
+    last figures count, and its notes say what the ones before were.
 
     :param names: parts; none for all.
     :param source: JSON of an earlier run to show instead of measuring.
@@ -65,12 +65,21 @@ def _measure_again(
     verdict: Verdict, found: dict[str, Any], bounds: tuple[Bound, ...], names: Sequence[str],
     options: BenchOptions, json_file: Path | None,
 ) -> Verdict:  # fmt: skip
+    earlier: list[str] = []
     for attempt in range(2, _ATTEMPTS + 1):
         if not verdict.outside:
             break
         for line in verdict.violated:
             print(f'bounds: attempt {attempt} of {_ATTEMPTS}, since {line}', file=sys.stderr)
+        earlier = [
+            *earlier,
+            f'measured again (attempt {attempt}), since {"; ".join(verdict.violated)}',
+        ]
         found |= _measure(verdict.outside, options, json_file, found)
+        for name in verdict.outside:
+            found[name].setdefault('notes', []).extend(earlier)
+        if json_file:
+            report.write(found, json_file)
         verdict = check_bounds(found, bounds, names)
     return verdict
 

@@ -108,7 +108,7 @@ def _shade(builder: SceneBuilder, parts: list[str], shape: CarShape) -> None:
 
 def park(
     builder: SceneBuilder, rng: np.random.Generator, *, y: float, start: float, end: float,
-    keep_clear: tuple[float, float], density: tuple[float, float] = (0.15, 0.85),
+    keep_clear: tuple[float, float], density: tuple[float, float],
 ) -> list[MovingCar]:  # fmt: skip
     """
     Park cars along a kerb from ``start`` to ``end``, none on a side road.

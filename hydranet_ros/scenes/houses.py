@@ -26,7 +26,7 @@ class HouseKit:
     """
 
     def __init__(
-        self, builder: SceneBuilder, rng: np.random.Generator, plinth_share: float = 0.4
+        self, builder: SceneBuilder, rng: np.random.Generator, plinth_share: float
     ) -> None:
         self.plinth_share = plinth_share
         self.looks = []
