@@ -72,6 +72,33 @@ def test_a_competitor_starts_when_the_threads_of_the_one_before_are_done():
     assert begins[0] >= ends[0]
 
 
+def test_a_competitor_starts_when_the_process_that_works_for_the_one_before_is_done():
+    code = """if True:
+        import sys, time
+        for _ in sys.stdin:
+            print("began", flush=True)
+            until = time.monotonic() + 0.06
+            while time.monotonic() < until:
+                pass
+            print(time.monotonic(), flush=True)"""
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
+    with subprocess.Popen([sys.executable, '-c', code], **pipes) as helper:
+
+        def ask():
+            helper.stdin.write('\n')
+            helper.stdin.flush()
+            assert helper.stdout.readline() == 'began\n'
+
+        ask()
+        helper.stdout.readline()
+        begins = []
+        calls = {'asks': ask, 'next': lambda: begins.append(time.monotonic())}
+        interleaved(calls, rounds=1, warm_up=0, rest=5, helpers=(helper.pid,))
+        ended = float(helper.stdout.readline())
+        helper.stdin.close()
+    assert begins[0] >= ended
+
+
 def test_a_ratio_is_of_pairs_not_of_medians():
     """A disturbance that met both competitors of a round alike leaves its ratio alone."""
     slow = Series('slow', (2.0, 20.0, 2.0, 6.0))

@@ -196,7 +196,7 @@ def _measure(
     }
     if to_stride4 is not None:
         competitors[STRIDE4] = lambda: to_stride4(image)
-    times = interleaved(competitors, rounds, _WARM_UP)
+    times = interleaved(competitors, rounds, _WARM_UP, helpers=(rig.listener.pid,))
     rig.check(message, image)
     return Measurement(times, {name: laps[-rounds:] for name, laps in stages.items()}, rays_once)
 

@@ -35,6 +35,12 @@ def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all threads of a process so far, in seconds."""
+    # The number that clock_getcpuclockid() gives; /proc/PID/stat counts in steps of 10 ms.
+    return time.clock_gettime(~pid << 3 | _CPU_OF_ALL_THREADS)
+
+
 class Process:
     """
     A child process; its log goes to a file. As a context it is ended as a user would: SIGINT.
@@ -149,8 +155,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all its threads so far, in seconds."""
-        # The number that clock_getcpuclockid() gives; /proc/PID/stat counts in steps of 10 ms.
-        return time.clock_gettime(~self.pid << 3 | _CPU_OF_ALL_THREADS)
+        return cpu_seconds(self.pid)
 
     def resident_bytes(self) -> int:
         """Return its resident memory, in bytes."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hydranet_ros.bench.processes import cpu_seconds
 from hydranet_ros.errors import BenchError
 
 _PAUSE = 0.005
@@ -116,6 +117,7 @@ def interleaved(
     rounds: int,
     warm_up: int = 2,
     rest: float = 0.3,
+    helpers: Sequence[int] = (),
 ) -> dict[str, Series]:
     """
     Time competitors in turn, A B A B ..., so that what else the machine does meets them alike.
@@ -126,6 +128,7 @@ def interleaved(
     :param rest: longest wait, in seconds, before a call for what the one before left running:
         worker threads spin on for 10 (PyTorch), 50 (ONNX Runtime) to 100 ms (OpenBLAS) after
         their work and would take a core from the next competitor.
+    :param helpers: processes, by number, that work for a competitor; they are waited for alike.
     :raises BenchError: no competitor, or no round
     """
     if not competitors or rounds < 1:
@@ -143,7 +146,7 @@ def interleaved(
     try:
         for index in range(rounds):
             for name in names if index % 2 == 0 else reversed(names):
-                _settle(rest)
+                _settle(rest, helpers)
                 begin = time.perf_counter()
                 competitors[name]()
                 times[name].append((time.perf_counter() - begin) * 1e3)
@@ -153,13 +156,17 @@ def interleaved(
     return {name: Series(name, tuple(values)) for name, values in times.items()}
 
 
-def _settle(limit: float) -> None:
-    """Wait until this process uses no processor time any more, at most so many seconds."""
+def _settle(limit: float, helpers: Sequence[int]) -> None:
+    """Wait, at most so many seconds, until this process and its helpers use no CPU time."""
+
+    def used() -> float:
+        return time.process_time() + sum(map(cpu_seconds, helpers))
+
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        before = time.process_time()
+        before = used()
         time.sleep(_PAUSE)
-        if time.process_time() - before < _PAUSE / 5:
+        if used() - before < _PAUSE / 5:
             return
 
 
