@@ -249,6 +249,17 @@ def train(
 
 
 @app.command()
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(help='Two or more, of one network.')],
+    output: Annotated[Path, typer.Option('-o', '--output', help='The checkpoint to write.')],
+) -> None:
+    """Write the mean of the weights of runs that began from one another."""
+    from hydranet_ros.network.average import average_checkpoints
+
+    print(average_checkpoints(checkpoints, output))
+
+
+@app.command()
 def distil(
     teacher: Annotated[Path, typer.Argument(help='Checkpoint, model of ours, or any ONNX.')],
     source: Annotated[str, typer.Argument(metavar='DATA', help='KIND:FOLDER[:SPLIT][?options].')],
