@@ -20,7 +20,10 @@ from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
 MIB = 1 << 20
 FILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
-VARIABLES = (*FILES, TRANSPORTS, 'RMW_IMPLEMENTATION', 'ROS_DISTRO', SWITCH, profile.CHOSEN)
+MODE = 'RMW_FASTRTPS_PUBLICATION_MODE'
+VARIABLES = (
+    *FILES, TRANSPORTS, MODE, 'RMW_IMPLEMENTATION', 'ROS_DISTRO', SWITCH, profile.CHOSEN,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,6 +48,14 @@ def test_with_room_in_shared_memory_the_shipped_profile_is_used(environment):
     with_free(environment, 1024 * MIB)
     assert '64 MiB' in apply_dds_profile()
     assert Path(chosen()) == ROOT / 'config' / 'fastdds.xml'
+    assert os.environ[MODE] == 'ASYNCHRONOUS'
+
+
+def test_the_users_way_of_publishing_stays(environment):
+    with_free(environment, 1024 * MIB)
+    environment.setenv(MODE, 'SYNCHRONOUS')
+    apply_dds_profile()
+    assert os.environ[MODE] == 'SYNCHRONOUS'
 
 
 @pytest.mark.parametrize(

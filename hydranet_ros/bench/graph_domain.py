@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from hydranet_ros.ros.demo import free_domain
-from hydranet_ros.ros.profile import CHOSEN, SWITCH, TRANSPORTS, VARIABLES
+from hydranet_ros.ros.profile import CHOSEN, PUBLICATION_MODE, SWITCH, TRANSPORTS, VARIABLES
 
 __all__ = ['environment', 'free_domain']
 
@@ -21,7 +21,7 @@ def environment(
 
     :param profile: with the package's profile, else Fast DDS' own settings.
     """
-    chosen = (*VARIABLES, TRANSPORTS, CHOSEN)
+    chosen = (*VARIABLES, TRANSPORTS, PUBLICATION_MODE, CHOSEN)
     kept = {name: value for name, value in os.environ.items() if name not in chosen}
     return {
         **kept, 'ROS_DOMAIN_ID': str(domain), SWITCH: 'default' if profile else 'off',

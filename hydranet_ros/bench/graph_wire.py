@@ -16,7 +16,7 @@ from hydranet_ros.bench.graph_domain import environment, free_domain
 from hydranet_ros.bench.processes import Process
 from hydranet_ros.bench.result import Series
 from hydranet_ros.errors import BenchError
-from hydranet_ros.ros.profile import SWITCH, profile_text
+from hydranet_ros.ros.profile import PUBLICATION_MODE, SWITCH, profile_text
 
 WORKERS = 'hydranet_ros.bench.graph_workers'
 RATE = 30.0
@@ -34,6 +34,7 @@ class Competitor:
     :param keeps: whether the receiver's glibc keeps large blocks, as the package's processes do.
     :param segment: bytes of shared memory that the profile has instead of its 64 MiB, as where
         ``/dev/shm`` is small; 0: it does without; ``None``: as shipped.
+    :param synchronous: whether publish() itself writes into the transport, instead of a thread.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Competitor:
     receiver: bool
     keeps: bool = True
     segment: int | None = None
+    synchronous: bool = False
 
 
 DEFAULT = Competitor('default', sender=False, receiver=False)
@@ -48,6 +50,7 @@ PROFILE = Competitor('profile', sender=True, receiver=True)
 COMPETITORS = (
     DEFAULT,
     PROFILE,
+    Competitor('profile_synchronous', sender=True, receiver=True, synchronous=True),
     Competitor('profile_to_stock', sender=True, receiver=False),
     Competitor('profile_to_stock_malloc', sender=True, receiver=False, keeps=False),
     Competitor('profile_16_mib', sender=True, receiver=True, segment=16 << 20),
@@ -152,6 +155,8 @@ def _pair(competitor: Competitor, folder: Path) -> Iterator[_Pair]:
         path = folder / f'{competitor.name}.xml'
         path.write_text(profile_text(competitor.segment), encoding='utf-8')
         extra[SWITCH] = str(path)
+    if competitor.synchronous:
+        extra[PUBLICATION_MODE] = 'SYNCHRONOUS'
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
         processes = [
