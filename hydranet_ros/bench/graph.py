@@ -21,8 +21,8 @@ _NOTES = (
     'the callback of a Python subscriber in another process.',
     "profile_to_stock: the publisher has our profile, the subscriber Fast DDS' own transports; "
     '_malloc: its allocator is stock too.',
-    'Age over cycle: (95th percentile of the age at publication - 10 ms) / median time from a '
-    'publication to the next, cameras at 30 Hz.',
+    'Age over cycle: (age at publication - 10 ms) / time since the publication before, of each '
+    'frame, cameras at 30 Hz.',
 )
 
 

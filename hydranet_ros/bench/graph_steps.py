@@ -225,7 +225,7 @@ class Bench:
             figures |= {f'choice_{name}_{key}': value for key, value in values.items()}
             rows.append([name, *(f'{value:.2f}' for value in values.values())])
         header = ['node', 'mask heard ms, 5 Hz', 'CPU at rest %', 'frames/s, 30 Hz', 'age p95 ms',
-                  '(age p95 - 10 ms) / cycle', 'age of the newest ms', 'slowest end s',
+                  '(age - 10 ms) / cycle, p95', 'age of the newest ms', 'slowest end s',
                   'bad ends']  # fmt: skip
         return figures, [Table('an image that waited is passed over, or any is taken',
                                header, rows)]  # fmt: skip
@@ -274,7 +274,7 @@ def _one_node_table(
         ['age at publication: median ms (p95)',
          *(f'{item.age(50):.1f} ({item.age(95):.1f})' for item in fast.values())],
         ['cycle ms', *(_ms(item.cycle) for item in fast.values())],
-        ['(age p95 - 10 ms) / cycle', *(f'{item.age_over_cycle:.2f}' for item in fast.values())],
+        ['(age - 10 ms) / cycle, p95', *(f'{item.age_over_cycle:.2f}' for item in fast.values())],
         ['age of the newest result ms', *(_ms(item.newest_age) for item in fast.values())],
         ['CPU ms a frame', *(_ms(item.cpu) for item in fast.values())],
         ['CPU without images, % of a core', f'{idle:.2f}', *[''] * (len(fast) - 1)],
