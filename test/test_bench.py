@@ -27,6 +27,7 @@ from hydranet_ros.bench.result import (
     assert_agree,
     interleaved,
     pair_ratio,
+    settle,
     times_table,
 )
 from hydranet_ros.errors import BenchError, MissingDependencyError, NotMeasuredError
@@ -38,12 +39,25 @@ SMALL = BenchOptions(rounds=2, quick=True, threads=1)
 # --- times and ratios
 
 
-def test_competitors_take_turns_and_every_second_round_is_the_other_way_round():
-    order = []
-    calls = {name: lambda name=name: order.append(name) for name in 'AB'}
-    found = interleaved(calls, rounds=3, warm_up=1, rest=0)
-    assert ''.join(order) == 'AB' + 'AB' + 'BA' + 'AB'
-    assert {name: len(series.milliseconds) for name, series in found.items()} == {'A': 3, 'B': 3}
+@pytest.mark.parametrize('names', ['A', 'AB', 'ABC', 'ABCD'])
+def test_competitors_take_turns_and_nobody_comes_after_itself(names):
+    orders = []
+    for _ in range(2):
+        order = []
+        calls = {name: lambda name=name, order=order: order.append(name) for name in names}
+        found = interleaved(calls, rounds=12, warm_up=1, rest=0)
+        orders.append(''.join(order))
+    assert orders[0] == orders[1], 'the same in every run'
+    assert orders[0].startswith(names), 'the warm-up is no round'
+    rounds = orders[0][len(names) :]
+    for begin in range(0, len(rounds), len(names)):
+        assert set(rounds[begin : begin + len(names)]) == set(names)
+    if len(names) > 1:
+        assert all(one != other for one, other in zip(rounds, rounds[1:]))
+    if len(names) > 2:
+        pairs = set(zip(rounds, rounds[1:]))
+        assert len(pairs) == len(names) * (len(names) - 1), 'each comes after each other one'
+    assert {len(series.milliseconds) for series in found.values()} == {12}
 
 
 def test_what_is_slower_is_found_slower():
@@ -56,23 +70,26 @@ def test_what_is_slower_is_found_slower():
 
 def test_a_competitor_starts_when_the_threads_of_the_one_before_are_done():
     """As worker threads spin on after a library has returned."""
-    ends, begins = [], []
+    threads, alone = [], []
 
     def spin():
         until = time.monotonic() + 0.06
         while time.monotonic() < until:
             pass
-        ends.append(time.monotonic())
+
+    def spins():
+        threads.append(threading.Thread(target=spin))
+        threads[-1].start()
 
     calls = {
-        'spins': lambda: threading.Thread(target=spin).start(),
-        'next': lambda: begins.append(time.monotonic()),
+        'spins': spins,
+        'next': lambda: alone.append(not any(thread.is_alive() for thread in threads)),
     }
-    interleaved(calls, rounds=1, warm_up=0, rest=5)
-    assert begins[0] >= ends[0]
+    interleaved(calls, rounds=3, warm_up=0, rest=5)
+    assert len(threads) == 3 and all(alone)
 
 
-def test_a_competitor_starts_when_the_process_that_works_for_the_one_before_is_done():
+def test_a_process_that_works_for_a_competitor_is_waited_for():
     code = """if True:
         import sys, time
         for _ in sys.stdin:
@@ -84,19 +101,16 @@ def test_a_competitor_starts_when_the_process_that_works_for_the_one_before_is_d
     pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
     with subprocess.Popen([sys.executable, '-c', code], **pipes) as helper:
 
-        def ask():
+        def is_waited_for():
             helper.stdin.write('\n')
             helper.stdin.flush()
             assert helper.stdout.readline() == 'began\n'
-
-        def keeps_the_order():
-            begins = []
-            calls = {'asks': ask, 'next': lambda: begins.append(time.monotonic())}
-            interleaved(calls, rounds=1, warm_up=0, rest=5, helpers=(helper.pid,))
-            return begins[0] >= float(helper.stdout.readline())
+            settle(5, (helper.pid,))
+            waited_until = time.monotonic()
+            return waited_until >= float(helper.stdout.readline())
 
         # Where other work has the cores, the helper may not run when it is looked at.
-        kept = any(keeps_the_order() for _ in range(5))
+        kept = any(is_waited_for() for _ in range(5))
         helper.stdin.close()
     assert kept
 

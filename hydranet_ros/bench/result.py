@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,8 +123,9 @@ def interleaved(
     """
     Time competitors in turn, A B A B ..., so that what else the machine does meets them alike.
 
-    Every second round runs in the opposite order: who comes after whom (a cold cache, a clock
-    that fell) is then not always the same. The garbage collector rests meanwhile.
+    The order of each round is drawn, the same in every run: who comes after whom (a cold cache, a
+    clock that fell) is then not always the same. Nobody comes after itself, whose data a cache
+    may still hold. The garbage collector rests meanwhile.
 
     :param rest: longest wait, in seconds, before a call for what the one before left running:
         worker threads spin on for 10 (PyTorch), 50 (ONNX Runtime) to 100 ms (OpenBLAS) after
@@ -139,14 +141,13 @@ def interleaved(
         for call in competitors.values():
             call()
     times: dict[str, list[float]] = {name: [] for name in competitors}
-    names = list(competitors)
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        for index in range(rounds):
-            for name in names if index % 2 == 0 else reversed(names):
-                _settle(rest, helpers)
+        for names in _orders(list(competitors), rounds):
+            for name in names:
+                settle(rest, helpers)
                 begin = time.perf_counter()
                 competitors[name]()
                 times[name].append((time.perf_counter() - begin) * 1e3)
@@ -156,8 +157,19 @@ def interleaved(
     return {name: Series(name, tuple(values)) for name, values in times.items()}
 
 
-def _settle(limit: float, helpers: Sequence[int]) -> None:
-    """Wait, at most so many seconds, until this process and its helpers use no CPU time."""
+def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
+    """Yield the order of each round; none begins with the one that ended the round before."""
+    dice, last = random.Random(0), None
+    for _ in range(rounds):
+        order = dice.sample(names, len(names))
+        while len(names) > 1 and order[0] == last:
+            order = dice.sample(names, len(names))
+        last = order[-1]
+        yield order
+
+
+def settle(limit: float, helpers: Sequence[int]) -> None:
+    """Wait, at most ``limit`` seconds, until this process and its helpers use no CPU time."""
 
     def used() -> float:
         return time.process_time() + sum(map(cpu_seconds, helpers))
