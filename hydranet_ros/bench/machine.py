@@ -27,7 +27,7 @@ def machine() -> dict[str, Any]:
         'cores': usable_cores(),
         'memory_gib': round(kilobytes / 2**20, 1),
         'gpu': gpu_name(0) or None,
-        'system': f'{platform.system()} {platform.release()}',
+        'system': f'{platform.system()} {platform.release().partition("-")[0]}',
         'load_before': round(os.getloadavg()[0], 2),
     }  # fmt: skip
 
