@@ -48,14 +48,26 @@ def test_with_room_in_shared_memory_the_shipped_profile_is_used(environment):
     with_free(environment, 1024 * MIB)
     assert '64 MiB' in apply_dds_profile()
     assert Path(chosen()) == ROOT / 'config' / 'fastdds.xml'
-    assert os.environ[MODE] == 'ASYNCHRONOUS'
+    assert MODE not in os.environ
 
 
-def test_the_users_way_of_publishing_stays(environment):
+@pytest.mark.parametrize('child', [False, True])
+def test_the_node_publishes_asynchronously(environment, child):
+    """As a child of a process that chose the profile, such as a launch file's, too."""
     with_free(environment, 1024 * MIB)
-    environment.setenv(MODE, 'SYNCHRONOUS')
-    apply_dds_profile()
-    assert os.environ[MODE] == 'SYNCHRONOUS'
+    if child:
+        apply_dds_profile()
+    said = apply_dds_profile(asynchronous=True)
+    assert '64 MiB' in said and os.environ[MODE] == 'ASYNCHRONOUS'
+
+
+@pytest.mark.parametrize(('name', 'value'), [(MODE, 'SYNCHRONOUS'), (SWITCH, 'off')])
+def test_the_users_way_of_publishing_stays(environment, name, value):
+    with_free(environment, 1024 * MIB)
+    environment.setenv(name, value)
+    before = os.environ.get(MODE)
+    apply_dds_profile(asynchronous=True)
+    assert os.environ.get(MODE) == before
 
 
 @pytest.mark.parametrize(

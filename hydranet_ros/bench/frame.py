@@ -362,7 +362,7 @@ def _rig(engine: Engine) -> Iterator[Rig]:
     from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 
     keep_large_blocks()
-    apply_dds_profile()
+    apply_dds_profile(asynchronous=True)
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
         context = rclpy.Context()

@@ -34,7 +34,8 @@ class Competitor:
     :param keeps: whether the receiver's glibc keeps large blocks, as the package's processes do.
     :param segment: bytes of shared memory that the profile has instead of its 64 MiB, as where
         ``/dev/shm`` is small; 0: it does without; ``None``: as shipped.
-    :param synchronous: whether publish() itself writes into the transport, instead of a thread.
+    :param synchronous: whether publish() itself writes into the transport, instead of
+        a thread, as the node has it.
     """
 
     name: str
@@ -155,8 +156,8 @@ def _pair(competitor: Competitor, folder: Path) -> Iterator[_Pair]:
         path = folder / f'{competitor.name}.xml'
         path.write_text(profile_text(competitor.segment), encoding='utf-8')
         extra[SWITCH] = str(path)
-    if competitor.synchronous:
-        extra[PUBLICATION_MODE] = 'SYNCHRONOUS'
+    if competitor.sender and not competitor.synchronous:
+        extra[PUBLICATION_MODE] = 'ASYNCHRONOUS'
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
         processes = [

@@ -283,8 +283,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if options.get('keep_large_blocks', True):
         keep_large_blocks()
-    print(apply_dds_profile(), flush=True)
-    ROLES[sys.argv[1]](options)
+    role = sys.argv[1]
+    print(apply_dds_profile(asynchronous=role == 'node'), flush=True)
+    ROLES[role](options)
 
 
 if __name__ == '__main__':

@@ -306,7 +306,7 @@ def _init(args: list[str] | None) -> None:
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit status."""
     keep_large_blocks()
-    said = apply_dds_profile()
+    said = apply_dds_profile(asynchronous=True)
     node = None
     try:
         _init(args)

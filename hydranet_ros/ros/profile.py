@@ -35,14 +35,24 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BLOCKS_BELOW = 256 * 1024 * 1024
 
 
-def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY) -> str:
+def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY, *, asynchronous: bool = False) -> str:
     """
     Choose the Fast DDS profile for this process and its children; return one line that says which.
 
     Nothing is changed where the user has chosen a profile or transports of their own, another
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
-    Publishing is asynchronous, unless ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise.
+
+    :param asynchronous: with our profile, let a thread of Fast DDS send what is published, unless
+        ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise: publish() takes half as long. Not for a
+        process that ends when it has published: what is not sent then is lost.
     """
+    said = _choose(shared_memory)
+    if asynchronous and os.environ.get(CHOSEN):
+        os.environ.setdefault(PUBLICATION_MODE, 'ASYNCHRONOUS')
+    return said
+
+
+def _choose(shared_memory: Path) -> str:
     wanted = os.environ.get(SWITCH, 'default')
     if os.environ.get(CHOSEN):
         return os.environ[CHOSEN]
@@ -90,8 +100,6 @@ def _segment(free: int) -> int:
 
 def _use(profile: Path, said: str) -> str:
     os.environ[_profile_variable()] = str(profile)
-    # A thread of Fast DDS writes into shared memory: publish() takes half as long.
-    os.environ.setdefault(PUBLICATION_MODE, 'ASYNCHRONOUS')
     os.environ[CHOSEN] = said
     return said
 
