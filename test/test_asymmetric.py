@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,22 +12,18 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from conftest import ROOT, benchmark
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.training.data.catalogue import open_dataset
 from hydranet_ros.training.data.source import DataSource
 
-SCRIPT = Path(__file__).resolve().parent.parent / 'benchmarks' / 'asymmetric.py'
+SCRIPT = ROOT / 'benchmarks' / 'asymmetric.py'
 
 
 @pytest.fixture(scope='module')
 def asymmetric() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('asymmetric', SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['asymmetric'] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark('asymmetric')
 
 
 def scenes(folder: Path, streets: int, views: int = 2) -> Path:

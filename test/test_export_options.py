@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,22 +13,19 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
 
+from conftest import ROOT, benchmark
+
 from hydranet_ros.engine import Prediction
 from hydranet_ros.network.checkpoints import save_checkpoint
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 from hydranet_ros.training.sample import Sample
 
-SCRIPT = Path(__file__).resolve().parent.parent / 'benchmarks' / 'export_options.py'
+SCRIPT = ROOT / 'benchmarks' / 'export_options.py'
 
 
 @pytest.fixture(scope='module')
 def options() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('export_options', SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['export_options'] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark('export_options')
 
 
 def test_labels_and_metres_are_compared_with_the_defaults(options: ModuleType):
