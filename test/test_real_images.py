@@ -16,13 +16,18 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 from conftest import ROOT, wait_for
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from hydranet_ros.ros.profile import PUBLICATION_MODE
+
 
 @pytest.fixture
 def stream(ros, tmp_path: Path):
     """Return a function that plays pictures at 2 Hz to ``hydranet run street``."""
     if not (ROOT / 'models' / 'street.onnx').is_file():
         pytest.skip('models/street.onnx is not there')
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(ros.domain)}
+    # Not even a user who has all of ROS publish asynchronously loses the player's last image.
+    environment = {
+        **os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: 'ASYNCHRONOUS',
+    }  # fmt: skip
 
     def stream(source: Path, count: int, *arguments: str) -> dict[str, list]:
         topics = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import rclpy
@@ -11,7 +12,7 @@ from hydranet_ros.errors import MediaError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.player import PlayOptions, play_source
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.profile import PUBLICATION_MODE, apply_dds_profile, keep_large_blocks
 
 
 def play_main(
@@ -26,6 +27,8 @@ def play_main(
     """
     keep_large_blocks()
     apply_dds_profile()
+    # It ends when it has published: what a thread had not sent by then would be lost.
+    os.environ[PUBLICATION_MODE] = 'SYNCHRONOUS'
     camera = None
     if intrinsics is not None:
         camera = _camera(source, pattern, intrinsics)
