@@ -37,7 +37,12 @@ EXTRAS = {
         'ros-rosgraph-msgs>=2.0,<3',
     ],
     'cpu': ['onnxruntime>=1.18,<2'],
-    'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.22,<2', 'tensorrt>=10.9,<12'],
+    'gpu': [
+        'onnxruntime-gpu[cuda,cudnn]>=1.22,<2',
+        'tensorrt>=10.9,<12',
+        'cupy-cuda13x>=14,<15',
+        'nvidia-cuda-nvrtc>=13,<14',
+    ],
     'train': [
         'torch>=2.6,<3',
         'lightning>=2.4,<3',
@@ -72,7 +77,7 @@ setup(
     maintainer_email='hydranet-ros@users.noreply.github.com',
     license='Apache-2.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.gpu': ['*.cu']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),

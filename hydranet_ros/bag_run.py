@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from hydranet_ros.bag import BagReader, BagWriter
+from hydranet_ros.bag import BagMessage, BagReader, BagWriter
 from hydranet_ros.encodings import decode_compressed, to_rgb
 from hydranet_ros.errors import BagError, CameraError, ImageError
 from hydranet_ros.geometry import CameraModel
@@ -22,6 +22,7 @@ IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 WANTED = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
 _FLOAT32, _UINT8 = 7, 2
+_Frame: TypeAlias = tuple[NDArray[np.uint8], CameraModel | None, tuple[Any, int]]
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,12 @@ def process_bag(
         info_topic = _sibling(image_topic)
         total = sum(c.msgcount for c in reader.connections if c.topic == image_topic)
         task = progress.add_task(image_topic, total=total)
-        run = _Run(perception, writer)
-        for message in reader.messages([image_topic, info_topic]):
-            value = writer.store.deserialize_cdr(message.data, message.kind)
-            if message.topic == info_topic:
-                run.camera_info(value)
-            else:
-                run.image(value, message.time)
-                progress.advance(task)
+        run = _Run(writer, info_topic)
+        frames = run.frames(reader.messages([image_topic, info_topic]))
+        wanted = WANTED & perception.available
+        for (header, moment), result in perception.stream(frames, wanted=wanted):
+            run.write(result, header, moment)
+            progress.update(task, completed=run.done + run.failed)
     return BagCounts(run.done, run.failed)
 
 
@@ -76,14 +75,30 @@ def _find_image(topics: Mapping[str, str], source: Path) -> str:
 class _Run:
     """The camera as known so far, and what has been written."""
 
-    def __init__(self, perception: Perception, writer: BagWriter) -> None:
-        self._perception = perception
+    def __init__(self, writer: BagWriter, info_topic: str) -> None:
         self._writer = writer
+        self._info_topic = info_topic
         self._types = writer.store.types
         self._camera: CameraModel | None = None
-        self.done = self.failed = 0
+        self._images = self.done = self.failed = 0
 
-    def camera_info(self, value: Any) -> None:
+    def frames(self, messages: Iterable[BagMessage]) -> Iterator[_Frame]:
+        """Yield image, camera, and what its results are written with; a bad image is told."""
+        for message in messages:
+            value: Any = self._writer.store.deserialize_cdr(message.data, message.kind)
+            if message.topic == self._info_topic:
+                self._camera_info(value)
+                continue
+            self._images += 1
+            try:
+                pixels = _pixels(value)
+            except ImageError as err:
+                self.failed += 1
+                print(f'hydranet: image {self._images}: {err}', file=sys.stderr)
+                continue
+            yield pixels, self._camera, (value.header, message.time)
+
+    def _camera_info(self, value: Any) -> None:
         roi = value.roi
         try:
             self._camera = CameraModel.from_camera_info(
@@ -95,19 +110,8 @@ class _Run:
             self._camera = None
             print(f'hydranet: camera info: {err}', file=sys.stderr)
 
-    def image(self, value: Any, moment: int) -> None:
-        try:
-            rgb = _pixels(value)
-        except ImageError as err:
-            self.failed += 1
-            print(f'hydranet: image {self.done + self.failed}: {err}', file=sys.stderr)
-            return
-        wanted = WANTED & self._perception.available
-        result = self._perception.process(rgb, self._camera, wanted=wanted)
-        self._write(result, value.header, moment)
-        self.done += 1
-
-    def _write(self, result: PerceptionResult, header: Any, moment: int) -> None:
+    def write(self, result: PerceptionResult, header: Any, moment: int) -> None:
+        """Write one frame's results."""
         images = (('segmentation/mask', result.labels, 'mono8'),
                   ('depth/image', result.depth, '32FC1'))  # fmt: skip
         for topic, values, encoding in images:
@@ -117,6 +121,7 @@ class _Run:
         if result.cloud is not None:
             message = self._cloud_message(result.cloud.data, header)
             self._writer.write_message('/hydranet/points', message, moment)
+        self.done += 1
 
     def _image_message(self, values: NDArray, encoding: str, header: Any) -> Any:
         height, width = values.shape[:2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.buffers import BufferPool
 from hydranet_ros.geometry import CameraModel, pixel_rays
+from hydranet_ros.recent import Recent
 
 CLOUD_DTYPE = np.dtype([
     ('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('b', 'u1'), ('g', 'u1'), ('r', 'u1'),
@@ -41,7 +41,7 @@ class CloudBuilder:
 
     def __init__(self) -> None:
         self._pool = BufferPool()
-        self._rays: OrderedDict[tuple[CameraModel, int], tuple[NDArray, NDArray]] = OrderedDict()
+        self._rays: Recent[tuple[NDArray, NDArray]] = Recent(_CAMERAS_KEPT)
 
     def build(
         self,
@@ -101,15 +101,11 @@ class CloudBuilder:
         self._rays_of(camera, stride)
 
     def _rays_of(self, camera: CameraModel, stride: int) -> tuple[NDArray, NDArray]:
-        key = (camera, stride)
-        if key not in self._rays:
+        def make() -> tuple[NDArray, NDArray]:
             rays = pixel_rays(camera, stride)
-            x, y = (np.ascontiguousarray(rays[..., i]) for i in (0, 1))
-            self._rays[key] = (x, y)
-            if len(self._rays) > _CAMERAS_KEPT:
-                self._rays.popitem(last=False)
-        self._rays.move_to_end(key)
-        return self._rays[key]
+            return np.ascontiguousarray(rays[..., 0]), np.ascontiguousarray(rays[..., 1])
+
+        return self._rays.get((camera, stride), make)
 
     def _thinned(self, name: str, values: NDArray, stride: int) -> NDArray:
         part = values[::stride, ::stride]

@@ -8,27 +8,39 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.buffers import BufferPool
-from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError
+from hydranet_ros.errors import (
+    ImageError,
+    MissingDependencyError,
+    ModelError,
+    ModelNotFoundError,
+    ProviderError,
+)
+from hydranet_ros.finish import Finish
+from hydranet_ros.gpu.device import Device
+from hydranet_ros.gpu.frames import DeviceFrames, Ticket
+from hydranet_ros.gpu.session import DeviceSession
 from hydranet_ros.model_info import REWRITE_HINT, ModelInfo
 from hydranet_ros.providers import (
     PROVIDERS,
     EngineOptions,
+    OnDevice,
     OpenedSession,
     first_choice,
     first_line,
     open_session,
 )
 from hydranet_ros.pruning import output_names, prune
+from hydranet_ros.recent import Recent
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineOptions', 'Prediction', 'build_engine']
 
@@ -37,7 +49,7 @@ OUTPUT_TYPES = {
 }  # fmt: skip
 USUAL_OUTPUTS = frozenset({'labels', 'depth'})
 _SESSIONS_KEPT = 3
-_LONG_BUILD = 5.0
+T = TypeVar('T')
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +78,12 @@ class Engine:
     out (see :mod:`hydranet_ros.pruning`); the last few are kept. TensorRT, whose engines take
     minutes to build, keeps one session for all outputs.
 
+    On a GPU, with CuPy, images and results lie there (:mod:`hydranet_ros.gpu`): then a session is
+    also of one image size, and frames may overlap (:meth:`submit`). Without CuPy ONNX Runtime
+    copies them itself.
+
     :param report: is told when a TensorRT engine is being built, and how long it took.
+    :param device: where images and results lie; by default the provider's GPU, if CuPy can use it.
     :raises ModelError: if the file is missing, damaged, or carries no metadata.
     :raises ProviderError: if a demanded provider cannot be had.
     """
@@ -77,23 +94,45 @@ class Engine:
         options: EngineOptions | None = None,
         *,
         report: Callable[[str], None] = logger.warning,
+        device: Device | None = None,
     ) -> None:
         self.path = Path(path)
         self.options = options or EngineOptions()
         self._report = report
         self._pool = BufferPool()
-        self._sessions: OrderedDict[frozenset[str], Any] = OrderedDict()
+        self._sessions: Recent[Any] = Recent(_SESSIONS_KEPT)
+        self._device_sessions: Recent[DeviceSession] = Recent(_SESSIONS_KEPT)
         self._sizes_run: set[tuple[int, ...]] = set()
         self._model = _read_model(self.path)
         self.outputs = _known_outputs(self._model, self.path)
         self._settled = self.options
+        self._graphs = True
         self.provider = first_choice(self.options)
-        opened = self._open(USUAL_OUTPUTS & self.outputs or self.outputs)
+        usual = USUAL_OUTPUTS & self.outputs or self.outputs
+        opened = self._open(usual)
         self.warnings = opened.warnings
         self.info = ModelInfo.from_metadata(
             opened.session.get_modelmeta().custom_metadata_map, str(self.path)
         )
         self._check_input(opened.session)
+        device = device or self._find_device()
+        self._frames = DeviceFrames(device, OUTPUT_TYPES) if device else None
+        if self._frames is None:
+            self._sessions.get(self._key(usual), lambda: opened.session)
+
+    def _find_device(self) -> Device | None:
+        """Return the provider's GPU; without CuPy ``None`` and a warning."""
+        if self.provider == 'cpu':
+            return None
+        from hydranet_ros.gpu.cuda import CudaDevice
+
+        try:
+            return CudaDevice(self.options.device)
+        except (MissingDependencyError, ProviderError) as err:
+            self.warnings += (
+                f'Frames do not overlap, and depth and cloud are made on the CPU: {err}',
+            )
+            return None
 
     def _open(self, outputs: frozenset[str]) -> OpenedSession:
         """Make a session for these outputs; for TensorRT, one for all."""
@@ -103,14 +142,13 @@ class Engine:
         self._settled = replace(self.options, provider=self.provider)
         if whole and self.provider != 'tensorrt':
             opened = self._open_with(outputs)
-        self._sessions[self._key(outputs)] = opened.session
-        if len(self._sessions) > _SESSIONS_KEPT:
-            self._sessions.popitem(last=False)
         return replace(opened, warnings=warnings)
 
-    def _open_with(self, outputs: frozenset[str]) -> OpenedSession:
+    def _open_with(
+        self, outputs: frozenset[str], place: OnDevice | None = None
+    ) -> OpenedSession:  # fmt: skip
         model = self._model if outputs == self.outputs else prune(self._model, outputs)
-        return open_session(model, self.path, self._settled)
+        return open_session(model, self.path, self._settled, place)
 
     def _key(self, outputs: frozenset[str]) -> frozenset[str]:
         return self.outputs if self.provider == 'tensorrt' else outputs
@@ -121,15 +159,6 @@ class Engine:
             raise ModelError(
                 f'{self.path} has inputs {inputs}; expected one, image of uint8. {REWRITE_HINT}'
             )
-
-    def _session_for(self, outputs: frozenset[str]) -> Any:
-        if not self._model:
-            raise ModelError(f'The engine of {self.path} is closed; make a new one.')
-        key = self._key(outputs)
-        if key not in self._sessions:
-            self._open(key)
-        self._sessions.move_to_end(key)
-        return self._sessions[key]
 
     def warm_up(self, height: int, width: int, outputs: frozenset[str] = USUAL_OUTPUTS) -> float:
         """
@@ -152,31 +181,98 @@ class Engine:
         :raises ImageError: if the image has another shape or type.
         :raises ModelError: if the network cannot run on this image.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ImageError(
-                f'The network got an array {image.shape} of {image.dtype}; expected (H, W, 3) '
-                'uint8 RGB.'
-            )
+        _check(image)
         wanted = outputs & self.outputs
         if not wanted:
             return Prediction()
-        session = self._session_for(wanted)
-        if self.provider == 'tensorrt' and image.shape not in self._sizes_run:
-            return self._first_run(session, image, wanted)
-        return self._run(session, image, wanted)
+        if self._frames is not None:
+            return Prediction(**self.submit(image, wanted, wanted).wait())
+        self._check_open()
+        key = self._key(wanted)
+        session = self._sessions.get(key, lambda: self._open(key).session)
+        run = partial(self._run, session, image, wanted)
+        return self._announced(image.shape, run) if self.provider == 'tensorrt' else run()
 
-    def _first_run(self, session: Any, image: NDArray, outputs: frozenset[str]) -> Prediction:
+    @property
+    def overlaps(self) -> bool:
+        """Return whether images and results lie on a device, so that :meth:`submit` works."""
+        return self._frames is not None
+
+    def submit(
+        self,
+        image: NDArray[np.uint8],
+        outputs: frozenset[str],
+        take: frozenset[str],
+        finish: Finish | None = None,
+    ) -> Ticket:
+        """
+        Queue a frame on the device and return at once; two may be under way.
+
+        :param image: (H, W, 3) uint8 RGB; it may change afterwards.
+        :param outputs: what the network is to compute, and ``take`` what is to be brought back:
+            of these, and of the cloud; see :meth:`hydranet_ros.gpu.frames.DeviceFrames.submit`.
+        :param finish: what to do with labels and depth on the device.
+        :raises ImageError: if the image has another shape or type.
+        :raises ModelError: if the network cannot run on this image, or there is no device.
+        """
+        _check(image)
+        self._check_open()
+        frames = self._frames
+        if frames is None:
+            raise ModelError(f'{self.path} runs on {self.provider!r} without a device: use infer.')
+        size = image.shape[:2]
+        with frames.device.current():
+            key = self._key(outputs)
+            session = self._device_sessions.get(
+                (key, size), lambda: self._device_session(frames.device, key, size)
+            )
+            try:
+                return frames.submit(session, image, take, finish)
+            except Exception as err:
+                raise self._failure(image.shape, err) from err
+
+    def _check_open(self) -> None:
+        if not self._model:
+            raise ModelError(f'The engine of {self.path} is closed; make a new one.')
+
+    def _device_session(
+        self, device: Device, outputs: frozenset[str], size: tuple[int, ...]
+    ) -> DeviceSession:
+        """Make a session for one image size, as a CUDA graph where that works."""
+        height, width = size
+        types = {name: (_shape(name, size), OUTPUT_TYPES[name]) for name in outputs}
+
+        def make() -> DeviceSession:
+            place = OnDevice(device.work, (height, width), self._graphs)
+            opened = self._open_with(outputs, place)
+            session = DeviceSession(opened.session, device, (height, width), types)
+            session.warm_up(device)
+            return session
+
+        run = partial(self._announced, size, make) if self.provider == 'tensorrt' else make
+        try:
+            return run()
+        except Exception as err:
+            if not self._graphs:
+                raise self._failure(size, err) from err
+            self._graphs = False
+            self._report(f'{self.path.name} runs without a CUDA graph: {first_line(err)}.')
+            return self._device_session(device, outputs, size)
+
+    def _announced(self, size: tuple[int, ...], run: Callable[[], T]) -> T:
         """Run on a size that TensorRT may have to build an engine for, and say so."""
-        size = f'{image.shape[1]}x{image.shape[0]}'
+        if size in self._sizes_run:
+            return run()
+        text = f'{size[1]}x{size[0]}'
         self._report(
-            f'{self.path.name}: TensorRT loads or builds its engine for {size}; building takes '
+            f'{self.path.name}: TensorRT loads or builds its engine for {text}; building takes '
             'minutes, once for a model, GPU and size.'
         )
         started = time.monotonic()
-        prediction = self._run(session, image, outputs)
-        self._sizes_run.add(image.shape)
-        self._report(f'{self.path.name}: {size} ready after {time.monotonic() - started:.1f} s.')
-        return prediction
+        result = run()
+        self._sizes_run.add(size)
+        self._report(f'{self.path.name}: {text} ready after {time.monotonic() - started:.1f} s.')
+        return result
 
     def _run(self, session: Any, image: NDArray, outputs: frozenset[str]) -> Prediction:
         image = np.ascontiguousarray(image)
@@ -186,23 +282,39 @@ class Engine:
         try:
             session.run_with_iobinding(binding)
         except Exception as err:
-            raise ModelError(
-                f'{self.path} failed on an image of {image.shape[1]}x{image.shape[0]}: '
-                f'{first_line(err)}'
-            ) from err
+            raise self._failure(image.shape, err) from err
         return Prediction(**found)
 
-    def _bind(self, binding: Any, name: str, shape: tuple[int, ...]) -> NDArray:
-        full = (*shape, 3) if name == 'normals' else shape
-        array = self._pool.get(name, full, OUTPUT_TYPES[name])
-        binding.bind_output(name, 'cpu', 0, array.dtype.type, (1, *full), array.ctypes.data)
+    def _bind(self, binding: Any, name: str, size: tuple[int, ...]) -> NDArray:
+        array = self._pool.get(name, _shape(name, size), OUTPUT_TYPES[name])
+        binding.bind_output(name, 'cpu', 0, array.dtype.type, (1, *array.shape), array.ctypes.data)
         return array
+
+    def _failure(self, shape: tuple[int, ...], err: Exception) -> ModelError:
+        return ModelError(
+            f'{self.path} failed on an image of {shape[1]}x{shape[0]}: {first_line(err)}'
+        )
 
     def close(self) -> None:
         """Free sessions and buffers; the engine cannot be used afterwards."""
+        if self._frames is not None:
+            self._frames.close()
+        self._device_sessions.clear()
         self._sessions.clear()
         self._pool = BufferPool()
         self._model = b''
+
+
+def _shape(name: str, size: tuple[int, ...]) -> tuple[int, ...]:
+    return (*size, 3) if name == 'normals' else size
+
+
+def _check(image: NDArray) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ImageError(
+            f'The network got an array {image.shape} of {image.dtype}; expected (H, W, 3) uint8 '
+            'RGB.'
+        )
 
 
 def _read_model(path: Path) -> bytes:

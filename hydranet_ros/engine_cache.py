@@ -18,22 +18,27 @@ _TENSORRT_LIBRARIES = ('libnvinfer.so.11', 'libnvinfer.so.10', 'libnvinfer.so.8'
 _DRIVER = Path('/proc/driver/nvidia')
 
 
-def cache_folder(model: bytes, base: Path | None, *, fp16: bool, device: int = 0) -> Path:
+def cache_folder(
+    model: bytes, base: Path | None, *, fp16: bool, device: int = 0,
+    size: tuple[int, int] | None = None,
+) -> Path:  # fmt: skip
     """
     Return the folder of a model's engines, made if need be.
 
     Its name holds all that an engine depends on: the model's sha256, the GPU, the version of
-    TensorRT and the precision; so an engine that no longer fits is never loaded.
+    TensorRT, the precision and the image size; so an engine that no longer fits is never loaded.
 
     :param model: the model file's bytes.
     :param base: folder of all caches, ``None`` for the user's own.
+    :param size: (H, W) of every image, ``None`` if it may change.
     :raises ProviderError: if the folder cannot be made.
     """
     root = base or _user_cache() / 'tensorrt'
     digest = hashlib.sha256(model).hexdigest()[:16]
     gpu = re.sub(r'\W+', '-', gpu_name(device)) or 'no-gpu'
     precision = 'fp16' if fp16 else 'fp32'
-    folder = root / f'{digest}_{gpu}_trt{tensorrt_version()}_{precision}'
+    end = f'_{size[1]}x{size[0]}' if size else ''
+    folder = root / f'{digest}_{gpu}_trt{tensorrt_version()}_{precision}{end}'
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:

@@ -7,10 +7,10 @@ Results live in buffers that are kept from frame to frame; they are valid until 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -20,14 +20,15 @@ from hydranet_ros.buffers import BufferPool
 from hydranet_ros.cloud import CLOUD_DTYPE, Cloud, CloudBuilder
 from hydranet_ros.colour import colour_depth, colour_labels, overlay, palette
 from hydranet_ros.engine import Engine, Prediction
+from hydranet_ros.finish import FARTHEST, NEAREST, Finish
 from hydranet_ros.geometry import CameraModel
+from hydranet_ros.gpu.frames import CLOUD
 
 __all__ = [
     'CLOUD_DTYPE', 'Cloud', 'Output', 'Perception', 'PerceptionResult', 'PerceptionSettings',
 ]  # fmt: skip
 
-_NEAREST = 1e-6
-_FARTHEST = 1e9
+T = TypeVar('T')
 
 
 class Output(str, Enum):
@@ -45,6 +46,11 @@ class Output(str, Enum):
 
 _LABELLED = {Output.MASK, Output.COLOR, Output.OVERLAY}
 _METRIC = {Output.DEPTH, Output.DEPTH_COLOR, Output.POINTS}
+_TAKEN = {
+    'labels': _LABELLED, 'confidence': {Output.CONFIDENCE}, 'normals': {Output.NORMALS},
+    'depth': {Output.DEPTH, Output.DEPTH_COLOR}, CLOUD: {Output.POINTS},
+}  # fmt: skip
+"""What each result on a device is brought back for."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ class Perception:
         self.engine = engine
         self.settings = settings or PerceptionSettings()
         self.palette = palette(engine.info.classes)
-        self._surface = np.uint8(255) * np.array(engine.info.surface_lookup)
+        self._surface = bytes(255 * has for has in engine.info.surface_lookup)
         self._pool = BufferPool()
         self._clouds = CloudBuilder()
 
@@ -137,31 +143,126 @@ class Perception:
         :param wanted: what to compute; nothing else is.
         :raises ImageError: if the image has another shape or type.
         """
+        return self._start(image, camera, wanted)()
+
+    def stream(
+        self,
+        frames: Iterable[tuple[NDArray[np.uint8], CameraModel | None, T]],
+        *,
+        wanted: frozenset[Output],
+    ) -> Iterator[tuple[T, PerceptionResult]]:
+        """
+        Run many frames, each with something that is given back beside its result.
+
+        On a device the next frame is at work while a result is used; so its image is taken
+        before the result of the one before is given out.
+
+        :raises ImageError: if an image has another shape or type.
+        """
+        waiting: list[tuple[T, Callable[[], PerceptionResult]]] = []
+        ahead = 1 if self.engine.overlaps else 0
+        try:
+            for image, camera, item in frames:
+                waiting.append((item, self._start(image, camera, wanted)))
+                if len(waiting) > ahead:
+                    done, result = waiting.pop(0)
+                    yield done, result()
+        except Exception:
+            # What went wrong came after the frame that is under way.
+            for done, result in waiting:
+                yield done, result()
+            raise
+        for done, result in waiting:
+            yield done, result()
+
+    def _start(
+        self, image: NDArray[np.uint8], camera: CameraModel | None, wanted: frozenset[Output]
+    ) -> Callable[[], PerceptionResult]:
+        """Queue a frame where there is a device, else run it; return what gives its result."""
+        if camera is not None and (camera.height, camera.width) != image.shape[:2]:
+            camera = camera.scaled(image.shape[1], image.shape[0])
+        finish = self._finish(camera, wanted)
+        if self.engine.overlaps:
+            return self._submit(image, wanted, finish)
+        result = self._run(image, wanted, finish)
+        return lambda: result
+
+    def _finish(self, camera: CameraModel | None, wanted: frozenset[Output]) -> Finish:
+        settings = self.settings
+        scale = camera is not None and settings.scale_by_focal_length
+        return Finish(
+            self._surface,
+            least_confidence=255 * settings.min_confidence,
+            factor=camera.fx / self.engine.info.training_focal_length if camera and scale else 1.0,
+            farthest=settings.max_depth or FARTHEST,
+            camera=camera if Output.POINTS in wanted else None,
+            stride=settings.cloud_stride,
+        )
+
+    def _submit(
+        self, image: NDArray[np.uint8], wanted: frozenset[Output], finish: Finish
+    ) -> Callable[[], PerceptionResult]:
+        """Queue a frame on the engine's device; return what waits for its result."""
+        clock = _Clock()
+        needed = self._needed(wanted)
+        possible = needed | {CLOUD} if finish.camera and 'depth' in needed else needed
+        take = frozenset(name for name in possible if wanted & _TAKEN[name])
+        if not take:
+            return PerceptionResult
+        ticket = self.engine.submit(image, needed, take, finish)
+        clock.lap('submit')
+
+        def result() -> PerceptionResult:
+            found = dict(ticket.wait())
+            clock.lap('engine')
+            cloud = Cloud(found.pop(CLOUD)) if CLOUD in found else None
+            return self._result(image, Prediction(**found), cloud, wanted, clock)
+
+        return result
+
+    def _run(
+        self, image: NDArray[np.uint8], wanted: frozenset[Output], finish: Finish
+    ) -> PerceptionResult:
+        """Run the network and what follows it here."""
         clock = _Clock()
         found = self.engine.infer(image, self._needed(wanted))
         clock.lap('engine')
-        if camera is not None and (camera.height, camera.width) != image.shape[:2]:
-            camera = camera.scaled(image.shape[1], image.shape[0])
-        results: dict[str, Any] = {}
-        labels = self._confident(found)
+        labels = self._confident(found, finish)
         clock.lap('labels')
-        depth = None
+        depth = cloud = None
         if found.depth is not None and wanted & _METRIC:
-            depth = self._metric(found.depth, labels, camera)
+            depth = self._metric(found.depth, labels, finish)
             clock.lap('depth')
-            if Output.POINTS in wanted and camera is not None:
-                stride = self.settings.cloud_stride
-                self._clouds.prepare(camera, stride)
+            if finish.camera is not None:
+                self._clouds.prepare(finish.camera, finish.stride)
                 clock.lap('rays')
-                results['cloud'] = self._clouds.build(image, labels, depth, camera, stride=stride)
+                cloud = self._clouds.build(
+                    image, labels, depth, finish.camera, stride=finish.stride
+                )
                 clock.lap('cloud')
-        if self._paint(image, labels, depth, wanted, results):
+        return self._result(
+            image, replace(found, labels=labels, depth=depth), cloud, wanted, clock
+        )
+
+    def _result(
+        self,
+        image: NDArray[np.uint8],
+        found: Prediction,
+        cloud: Cloud | None,
+        wanted: frozenset[Output],
+        clock: _Clock,
+    ) -> PerceptionResult:
+        """Paint what is wanted of a finished frame, and keep only what is wanted."""
+        results: dict[str, Any] = {'cloud': cloud}
+        if self._paint(image, found.labels, found.depth, wanted, results):
             clock.lap('colour')
         plain = {
-            Output.MASK: ('labels', labels), Output.CONFIDENCE: ('confidence', found.confidence),
-            Output.DEPTH: ('depth', depth), Output.NORMALS: ('normals', found.normals),
+            Output.MASK: 'labels', Output.CONFIDENCE: 'confidence', Output.DEPTH: 'depth',
+            Output.NORMALS: 'normals',
         }  # fmt: skip
-        results.update(plain[output] for output in wanted & plain.keys())
+        results.update(
+            (name, getattr(found, name)) for output, name in plain.items() if output in wanted
+        )
         return PerceptionResult(**results, timing=clock.laps)
 
     def _needed(self, wanted: frozenset[Output]) -> frozenset[str]:
@@ -177,9 +278,9 @@ class Perception:
             needed.add('normals')
         return frozenset(needed & self.engine.outputs)
 
-    def _confident(self, found: Prediction) -> NDArray[np.uint8] | None:
+    def _confident(self, found: Prediction, finish: Finish) -> NDArray[np.uint8] | None:
         """Return the labels, 255 where they are less sure than the settings ask, in place."""
-        limit = 255 * self.settings.min_confidence
+        limit = finish.least_confidence
         if limit and found.labels is not None and found.confidence is not None:
             mask = self._pool.get('mask', found.labels.shape, np.uint8)
             cv2.compare(found.confidence, limit, cv2.CMP_LT, mask)
@@ -187,16 +288,16 @@ class Perception:
         return found.labels
 
     def _metric(
-        self, depth: NDArray[np.float32], labels: NDArray | None, camera: CameraModel | None
+        self, depth: NDArray[np.float32], labels: NDArray | None, finish: Finish
     ) -> NDArray[np.float32]:
         """Scale depth to this camera, in place, and make NaN what has no depth."""
-        if camera is not None and self.settings.scale_by_focal_length:
-            cv2.multiply(depth, camera.fx / self.engine.info.training_focal_length, depth)
+        if finish.factor != 1:
+            cv2.multiply(depth, finish.factor, depth)
         mask = self._pool.get('mask', depth.shape, np.uint8)
-        cv2.inRange(depth, _NEAREST, self.settings.max_depth or _FARTHEST, mask)
+        cv2.inRange(depth, NEAREST, finish.farthest, mask)
         if labels is not None:
             surface = self._pool.get('surface', depth.shape, np.uint8)
-            cv2.bitwise_and(mask, cv2.LUT(labels, self._surface, surface), mask)
+            cv2.bitwise_and(mask, cv2.LUT(labels, finish.surface_table, surface), mask)
         cv2.bitwise_not(mask, mask)
         return cv2.copyTo(self._unknown(depth.shape), mask, depth)
 

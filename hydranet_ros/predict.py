@@ -163,9 +163,8 @@ def _predict_video(
         task = progress.add_task(path.name, total=video.count or None)
         movie = stack.enter_context(VideoWriter(targets[0], video.fps))
         gif = stack.enter_context(GifWriter(targets[1], video.fps))
-        for frame in video:
-            camera = _camera(frame.image, options)
-            result = perception.process(frame.image, camera, wanted=wanted)
+        frames = ((frame.image, _camera(frame.image, options), frame) for frame in video)
+        for frame, result in perception.stream(frames, wanted=wanted):
             picture = side_by_side(frame, result, perception)
             movie.write(picture)
             gif.write(picture)

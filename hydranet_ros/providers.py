@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -65,6 +65,21 @@ class EngineOptions:
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """
+    How a session runs whose input and outputs lie on the GPU.
+
+    :param stream: handle of the CUDA stream.
+    :param size: (H, W) of every image.
+    :param graph: replay one CUDA graph instead of launching each kernel.
+    """
+
+    stream: int
+    size: tuple[int, int]
+    graph: bool
+
+
+@dataclass(frozen=True)
 class OpenedSession:
     """
     A session and what runs it.
@@ -88,11 +103,14 @@ def first_choice(options: EngineOptions) -> str:
     return _to_try(import_runtime(), options)[0]
 
 
-def open_session(model: bytes, source: Path, options: EngineOptions) -> OpenedSession:
+def open_session(
+    model: bytes, source: Path, options: EngineOptions, place: OnDevice | None = None
+) -> OpenedSession:
     """
     Return a session of the best provider that is wanted and works.
 
     :param model: bytes of the ONNX file; ``source`` is its name, for messages.
+    :param place: ``None`` for arrays of any size in the host's memory.
     :raises ModelError: if no provider can load the model.
     :raises ProviderError: if a demanded provider cannot be had.
     """
@@ -101,7 +119,7 @@ def open_session(model: bytes, source: Path, options: EngineOptions) -> OpenedSe
     reasons: dict[str, str] = {}
     for start, name in enumerate(names):
         try:
-            session = _create(runtime, model, names[start:], options)
+            session = _create(runtime, model, names[start:], options, place)
         except ProviderError:
             raise
         except Exception as err:
@@ -130,7 +148,9 @@ def _to_try(runtime: Any, options: EngineOptions) -> list[str]:
     return [name for name in order[first:] if PROVIDERS[name] in available]
 
 
-def _create(runtime: Any, model: bytes, names: list[str], options: EngineOptions) -> Any:
+def _create(
+    runtime: Any, model: bytes, names: list[str], options: EngineOptions, place: OnDevice | None
+) -> Any:
     settings = runtime.SessionOptions()
     settings.log_severity_level = _ERRORS_ONLY
     settings.intra_op_num_threads = options.threads
@@ -139,17 +159,37 @@ def _create(runtime: Any, model: bytes, names: list[str], options: EngineOptions
     settings.add_session_config_entry('session.force_spinning_stop', '1')
     # A pattern is a second block of memory for what the arena holds already: 84 MB for nothing.
     settings.enable_mem_pattern = False
-    providers = [(PROVIDERS[name], _provider_options(name, model, options)) for name in names]
+    if place is not None:
+        for name, length in zip(('height', 'width'), place.size):
+            settings.add_free_dimension_override_by_name(name, length)
+    providers = []
+    for name in names:
+        providers.append((PROVIDERS[name], _provider_options(name, model, options, place)))
+        # Only one provider may capture a graph; the others are for nodes that it cannot run.
+        place = replace(place, graph=False) if place is not None else None
     return runtime.InferenceSession(model, settings, providers=providers, enable_fallback=0)
 
 
-def _provider_options(name: str, model: bytes, options: EngineOptions) -> dict[str, Any]:
+def _provider_options(
+    name: str, model: bytes, options: EngineOptions, place: OnDevice | None
+) -> dict[str, Any]:
     if name == 'cpu':
         return {}
     values: dict[str, Any] = {'device_id': options.device}
+    if place is not None:
+        values['user_compute_stream'] = str(place.stream)
+        values['trt_cuda_graph_enable' if name == 'tensorrt' else 'enable_cuda_graph'] = (
+            place.graph
+        )
     if name == 'tensorrt':
         folder = str(
-            cache_folder(model, options.cache_directory, fp16=options.fp16, device=options.device)
+            cache_folder(
+                model,
+                options.cache_directory,
+                fp16=options.fp16,
+                device=options.device,
+                size=place.size if place is not None else None,
+            )  # fmt: skip
         )
         values.update(
             trt_engine_cache_enable=True, trt_engine_cache_path=folder,

@@ -609,6 +609,37 @@ def test_the_figures_of_the_gpu_name_the_fastest_of_each_precision(gpu_rows):
     assert with_pipeline['speedup_vs_pipeline_640x480'] == pytest.approx(20.0)
 
 
+def test_the_product_on_a_device_is_timed_and_held_against_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Here the device is in the host's memory."""
+    from host_device import make_host_device
+    from model_factory import make_model
+
+    from hydranet_ros.bench import gpu_product
+    from hydranet_ros.engine import Engine, EngineOptions
+    from hydranet_ros.perception import Perception
+
+    device = make_host_device(monkeypatch)
+    options = EngineOptions('cpu')
+    model = make_model(tmp_path / 'model.onnx')
+    here = Perception(Engine(model, options))
+    there = Perception(Engine(model, options, device=device))
+    images = [np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+              for seed in range(2)]  # fmt: skip
+    slow = ('slow', lambda: time.sleep(0.2))
+    found = gpu_product.measure_product({'device': there}, here, images, 2, slow)
+    assert found.figures['product_device_speedup_vs_pipeline_640x480'] > 1
+    assert found.figures['product_device_640x480_streamed_hz'] > 0
+    assert len(found.times['device'].milliseconds) == 2 and '100.000%' in found.notes[0]
+    depth_only = Perception(Engine(make_model(tmp_path / 'depth.onnx', tasks=('depth',)), options))
+    with pytest.raises(BenchError, match='needs both tasks'):
+        gpu_product.measure_product({'device': depth_only}, here, images, 2, slow)
+    notes: list[str] = []
+    if not gpu_product.open_ways(model, notes):  # no GPU here
+        assert len(notes) == len(gpu_product.WAYS) and 'was left out' in notes[0]
+
+
 @pytest.mark.parametrize(
     ('precision', 'channels_last'), [('float32', True), ('float32', False), ('bfloat16', True)]
 )

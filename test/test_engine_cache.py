@@ -23,6 +23,12 @@ def test_another_model_or_precision_has_another_folder(tmp_path: Path):
     assert len(folders) == 4
 
 
+def test_an_engine_for_one_image_size_is_not_found_for_another(tmp_path: Path):
+    sizes = (None, (375, 1242), (480, 640))
+    folders = {cache_folder(b'a', tmp_path, fp16=False, size=size) for size in sizes}
+    assert len(folders) == 3 and any(folder.name.endswith('1242x375') for folder in folders)
+
+
 def test_the_name_holds_the_gpu_and_the_version_of_tensorrt(tmp_path: Path):
     name = cache_folder(b'model', tmp_path, fp16=True).name
     assert f'trt{tensorrt_version()}_fp16' in name

@@ -15,7 +15,8 @@ ROWS = {
     'errors': 0,
     'resources': 1, 'model_info': 1, 'preset': 1, 'buffers': 1, 'geometry': 1, 'colour': 1,
     'encodings': 1, 'lens': 1, 'pruning': 1, 'cloud': 1, 'contact_sheet': 1,
-    'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
+    'recent': 1, 'finish': 1,
+    'gpu': 2, 'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
     'network': 2, 'training': 2, 'scenes': 2,
     'bag': 2, 'media': 3, 'predict': 3, 'bag_run': 3, 'ply': 3, 'ros': 3,
     'cli': 4, '__main__': 4, 'bench': 4,
@@ -28,10 +29,12 @@ TORCH_PACKAGES = {'torch', 'lightning', 'torchmetrics', 'onnxscript'}
 HEAVY = ROS_PACKAGES | TORCH_PACKAGES | {'onnxruntime', 'onnx', 'rosbags', 'av', 'mujoco'}
 FORBIDDEN = {
     'errors': HEAVY | {'numpy', 'cv2', 'yaml'},
-    **dict.fromkeys(('resources', 'model_info', 'preset', 'buffers', 'pruning'), HEAVY),
-    **dict.fromkeys(('geometry', 'colour', 'encodings', 'lens', 'cloud', 'contact_sheet'), HEAVY),
+    **dict.fromkeys(('resources', 'model_info', 'preset', 'buffers', 'pruning', 'recent'), HEAVY),
     **dict.fromkeys(
-        ('engine', 'engine_cache', 'providers', 'perception'),
+        ('geometry', 'colour', 'encodings', 'lens', 'cloud', 'contact_sheet', 'finish'), HEAVY
+    ),
+    **dict.fromkeys(
+        ('gpu', 'engine', 'engine_cache', 'providers', 'perception'),
         ROS_PACKAGES | TORCH_PACKAGES | {'onnx'},
     ),
     'model_choice': HEAVY,

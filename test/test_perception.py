@@ -94,7 +94,7 @@ def test_depth_beyond_the_limit_is_unknown(engine, image):
 
 def test_a_depth_of_zero_is_unknown_not_a_point_at_the_origin(perception, image):
     depth = np.array([[0.0, -0.0, 1.0, np.nan, np.inf]], np.float32)
-    got = perception._metric(depth, None, None)
+    got = perception._metric(depth, None, perception._finish(None, frozenset()))
     np.testing.assert_array_equal(np.isfinite(got), [[False, False, True, False, False]])
 
 

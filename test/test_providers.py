@@ -6,7 +6,17 @@ import pytest
 
 from hydranet_ros.engine_cache import gpu_name
 from hydranet_ros.errors import ProviderError
-from hydranet_ros.providers import PROVIDERS, EngineOptions, _judge, first_choice, first_line
+from hydranet_ros.providers import (
+    PROVIDERS,
+    EngineOptions,
+    OnDevice,
+    _create,
+    _judge,
+    first_choice,
+    first_line,
+    import_runtime,
+)
+from hydranet_ros.resources import find_model
 
 ALL = list(PROVIDERS)
 
@@ -55,3 +65,33 @@ def test_the_cpu_can_always_be_demanded():
 )  # fmt: skip
 def test_what_onnxruntime_says_is_told_without_the_place_in_its_source(text: str, line: str):
     assert first_line(RuntimeError(text)) == line
+
+
+def test_a_session_on_the_gpu_has_its_stream_its_size_and_one_graph(tmp_path, monkeypatch):
+    """What ONNX Runtime is told; the session itself is a GPU's."""
+    import onnxruntime
+
+    made = []
+    monkeypatch.setattr(
+        onnxruntime, 'InferenceSession',
+        lambda model, settings, providers, enable_fallback: made.append(providers),
+    )  # fmt: skip
+    options = EngineOptions(cache_directory=tmp_path)
+    _create(onnxruntime, b'model', ALL, options, OnDevice(1234, (375, 1242), graph=True))
+    _create(onnxruntime, b'model', ALL[1:], options, OnDevice(1234, (375, 1242), graph=True))
+    _create(onnxruntime, b'model', ALL, options, None)
+    tensorrt, cuda, _ = (dict(given) for _, given in made[0])
+    assert tensorrt['user_compute_stream'] == cuda['user_compute_stream'] == '1234'
+    assert tensorrt['trt_cuda_graph_enable'] and not cuda['enable_cuda_graph']
+    assert tensorrt['trt_engine_cache_path'].endswith('1242x375')
+    assert made[1][0][1]['enable_cuda_graph']
+    assert 'user_compute_stream' not in made[2][0][1]
+
+
+def test_a_session_for_one_size_knows_every_shape(tmp_path):
+    """Else the nodes that ask for sizes stay on the CPU, and no CUDA graph is made."""
+    model = find_model('street.onnx').read_bytes()
+    place = OnDevice(0, (96, 128), graph=False)
+    session = _create(import_runtime(), model, ['cpu'], EngineOptions('cpu'), place)
+    assert [item.shape for item in session.get_inputs()] == [[1, 96, 128, 3]]
+    assert {tuple(item.shape[1:]) for item in session.get_outputs()} == {(96, 128)}

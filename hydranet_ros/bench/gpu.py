@@ -35,6 +35,7 @@ from hydranet_ros.bench.gpu_competitors import (
     device_limits,
     first_pipeline,
 )
+from hydranet_ros.bench.gpu_product import measure_product, open_ways
 from hydranet_ros.bench.layers import Floors, convolutions, floors
 from hydranet_ros.bench.material import digest, picture
 from hydranet_ros.bench.official import official_network
@@ -47,7 +48,11 @@ from hydranet_ros.bench.result import (
     interleaved,
     pair_ratio,
 )
+from hydranet_ros.engine import Engine
 from hydranet_ros.errors import BenchError, NotMeasuredError
+from hydranet_ros.perception import Perception
+from hydranet_ros.providers import EngineOptions
+from hydranet_ros.resources import find_model
 
 if TYPE_CHECKING:
     import torch
@@ -80,10 +85,32 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     for batch in BATCHES[:1] if options.quick else BATCHES:
         with tempfile.TemporaryDirectory() as folder:
             _measure_batch(batch, Path(folder), options, limits, found, say)
+    _measure_product(options, found, say)
     return PartResult(
         'gpu', found.figures, found.tables, tuple(dict.fromkeys(found.notes)), found.inputs,
         found.runs,
     )  # fmt: skip
+
+
+def _measure_product(options: BenchOptions, found: _Findings, say: Callable[[str], None]) -> None:
+    """Run the path of the node with its cloud, as a user has it."""
+    import torch
+
+    say('the product on each provider')
+    model = options.model or find_model('street.onnx')
+    found.inputs[model.name] = digest(model)
+    ways = open_ways(model, found.notes)
+    if not ways:
+        return
+    images = [picture(*SIZE, seed=index) for index in range(4)]
+    reference = Perception(Engine(model, EngineOptions('cpu', threads=options.threads)))
+    with torch.no_grad():
+        baseline = (PIPELINE, first_pipeline(torch.from_numpy(np.stack(images[:1])).pin_memory()))
+        product = measure_product(ways, reference, images, options.rounds, baseline)
+    found.figures |= product.figures
+    found.tables.append(product.table)
+    found.notes += product.notes
+    found.runs['640x480, the product'] = product.times
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,9 @@ class HydranetNode(LifecycleNode):
         )  # fmt: skip
         for warning in engine.warnings:
             self.get_logger().warning(warning)
-        # TensorRT builds its engine for the size that will come. Elsewhere a small image shows
-        # that the network runs; a large one would hold memory that the first frame takes anyway.
-        trial = engine.info.native_size if engine.provider == 'tensorrt' else _TRIAL_SIZE
+        # A GPU is made ready for the size that will come. On the CPU a small image shows that the
+        # network runs; a large one would hold memory that the first frame takes anyway.
+        trial = _TRIAL_SIZE if engine.provider == 'cpu' else engine.info.native_size
         engine.warm_up(*trial)
         self._perception = Perception(engine, perception_settings(self.settings))
         self._outputs = Outputs(self, engine.info, self._perception.available)

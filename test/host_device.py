@@ -1,0 +1,169 @@
+"""
+A device in the host's memory, for machines without a GPU.
+
+It runs the very kernel of ``finish.cu``, compiled for the processor, and is as late as a device
+may be: a step is done only when something waits for it, so that an order which nobody asked for
+does not come about by luck. Steps of one queue keep their order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hydranet_ros.gpu.device import KERNEL, SOURCE, Queue
+from hydranet_ros.gpu.session import DeviceSession
+
+GUARD = 64
+THREADS = 64
+SHIM = f"""
+#define __global__
+struct Index {{ int x; }};
+static Index blockIdx, blockDim, threadIdx;
+extern "C" void place(int block, int threads, int thread) {{
+    blockIdx.x = block; blockDim.x = threads; threadIdx.x = thread;
+}}
+#include "{SOURCE}"
+"""
+C_TYPES = {
+    np.uint64: ctypes.c_void_p, np.int32: ctypes.c_int, np.float32: ctypes.c_float,
+    np.float64: ctypes.c_double,
+}  # fmt: skip
+
+
+def make_host_device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
+    """Return a device whose network, too, runs only when the queue comes to it, as on a GPU."""
+    device = HostDevice(compile_kernel())
+    at_once = DeviceSession.run
+    monkeypatch.setattr(
+        DeviceSession, 'run', lambda session: device.put(Queue.WORK, lambda: at_once(session))
+    )
+    return device
+
+
+@cache
+def compile_kernel() -> ctypes.CDLL:
+    """Return the kernel as a library of the host; skips where there is no compiler."""
+    compiler = shutil.which('g++') or shutil.which('clang++')
+    if compiler is None:
+        pytest.skip('no C++ compiler to build the kernel for the host: apt install g++')
+    with tempfile.TemporaryDirectory() as folder:
+        source, library = Path(folder, 'shim.cpp'), Path(folder, 'finish.so')
+        source.write_text(SHIM, encoding='utf-8')
+        command = [compiler, '-std=c++11', '-O1', '-Wall', '-Werror', '-ffp-contract=off',
+                   '-shared', '-fPIC', '-o', str(library), str(source)]  # fmt: skip
+        subprocess.run(command, check=True, timeout=120)
+        return ctypes.CDLL(str(library))
+
+
+class HostBlock:
+    """Bytes with a guard behind them."""
+
+    def __init__(self, size: int) -> None:
+        self.bytes = np.full(size + GUARD, 0xA5, np.uint8)
+        self.size = size
+        self.ptr = self.bytes.ctypes.data
+
+    @property
+    def whole(self) -> bool:
+        """Return whether nothing was written behind the end."""
+        return bool((self.bytes[self.size :] == 0xA5).all())
+
+
+class HostMark:
+    """A point in a queue of the host's device."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.synchronize = run
+
+
+class HostDevice:
+    """See the module; records what was copied, and which arrays are pinned."""
+
+    memory = 'cpu'
+    number = 0
+    work = 0
+
+    def __init__(self, kernel: ctypes.CDLL) -> None:
+        self._kernel = kernel
+        self._steps: dict[Queue, list[Callable[[], None] | None]] = {q: [] for q in Queue}
+        self._done = dict.fromkeys(Queue, 0)
+        self.blocks: list[HostBlock] = []
+        self.pinned: dict[int, int] = {}
+        self.up = self.down = 0
+        self.pages_can_be_locked = True
+
+    def current(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def allocate(self, size: int) -> HostBlock:
+        self.blocks.append(HostBlock(size))
+        return self.blocks[-1]
+
+    def pin(self, address: int, size: int) -> None:
+        if not self.pages_can_be_locked:
+            raise RuntimeError('no page may be locked')
+        self.pinned[address] = size
+
+    def unpin(self, address: int) -> None:
+        del self.pinned[address]
+
+    def upload(self, target: HostBlock, source: np.ndarray) -> None:
+        assert source.flags.c_contiguous and source.nbytes <= target.size
+        self.up += source.nbytes
+        self.put(Queue.UP, partial(_move, target, target.ptr, source, source.ctypes.data,
+                                   source.nbytes))  # fmt: skip
+
+    def copy(self, target: HostBlock, source: HostBlock, size: int) -> None:
+        assert size <= min(target.size, source.size)
+        self.put(Queue.WORK, partial(_move, target, target.ptr, source, source.ptr, size))
+
+    def download(self, target: np.ndarray, source: HostBlock) -> None:
+        assert target.flags.c_contiguous and target.nbytes == source.size
+        self.down += target.nbytes
+        self.put(Queue.DOWN, partial(_move, target, target.ctypes.data, source, source.ptr,
+                                     target.nbytes))  # fmt: skip
+
+    def launch(self, pixels: int, arguments: Sequence[Any]) -> None:
+        values = [C_TYPES[type(value)](value.item()) for value in arguments]
+
+        def run() -> None:
+            for block in range(-(-pixels // THREADS)):
+                for thread in range(THREADS):
+                    self._kernel.place(block, THREADS, thread)
+                    getattr(self._kernel, KERNEL)(*values)
+
+        self.put(Queue.WORK, run)
+
+    def order(self, first: Queue, then: Queue) -> None:
+        self.put(then, self.mark(first).synchronize)
+
+    def mark(self, queue: Queue) -> HostMark:
+        return HostMark(partial(self._run_until, queue, len(self._steps[queue])))
+
+    def put(self, queue: Queue, step: Callable[[], None]) -> None:
+        """Add a step to a queue."""
+        self._steps[queue].append(step)
+
+    def _run_until(self, queue: Queue, count: int) -> None:
+        steps = self._steps[queue]
+        while self._done[queue] < count:
+            number = self._done[queue]
+            self._done[queue] += 1
+            step, steps[number] = steps[number], None
+            step()
+
+
+def _move(target: Any, to: int, source: Any, start: int, size: int) -> None:
+    """Copy bytes; takes the owners of both, so that they live until then."""
+    ctypes.memmove(to, start, size)

@@ -1,0 +1,262 @@
+"""
+The path of a frame on a device: the same bytes as on the CPU, one copy up, one down, in order.
+
+Without a GPU it runs on a device in the host's memory, with the kernel compiled for the host; see
+``host_device.py``. On a GPU ``pytest -m gpu`` runs the same comparison there.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from host_device import HostDevice, make_host_device
+from model_factory import FOCAL_LENGTH, make_model
+
+from hydranet_ros.buffers import backing_array
+from hydranet_ros.engine import Engine, EngineOptions
+from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.geometry import CameraModel
+from hydranet_ros.gpu.cuda import CudaDevice
+from hydranet_ros.gpu.session import DeviceSession
+from hydranet_ros.perception import Output, Perception, PerceptionResult, PerceptionSettings
+
+HEIGHT, WIDTH = 23, 37
+LARGE = (256, 300)
+CAMERA = CameraModel(
+    WIDTH, HEIGHT, 1.3 * FOCAL_LENGTH, FOCAL_LENGTH, 17.0, 11.0, 'plumb_bob',
+    (-0.1, 0.02, 0.001, 0, 0),
+)  # fmt: skip
+ALL = frozenset(Output)
+USUAL = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
+TASKS = ('segmentation', 'depth', 'normals')
+FIELDS = ('labels', 'confidence', 'depth', 'normals', 'color', 'overlay', 'depth_color')
+
+
+def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    found = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    found[: height // 4] = (20, 30, 250)
+    return found
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp('models') / 'all.onnx', tasks=TASKS)
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
+    return make_host_device(monkeypatch)
+
+
+@pytest.fixture
+def engine(model: Path, device: HostDevice) -> Engine:
+    return Engine(model, EngineOptions(provider='cpu'), device=device)
+
+
+def contents(result: PerceptionResult) -> dict[str, np.ndarray | None]:
+    """Return copies of a result's arrays, which live only until a later frame."""
+    found = {name: getattr(result, name) for name in FIELDS}
+    found['cloud'] = result.cloud.data if result.cloud else None
+    return {name: None if value is None else value.copy() for name, value in found.items()}
+
+
+def assert_same(got: dict, want: dict) -> None:
+    for name, value in want.items():
+        assert (got[name] is None) == (value is None), name
+        if value is not None and value.dtype.names is None:
+            np.testing.assert_array_equal(got[name], value, err_msg=name)
+        elif value is not None:
+            for field in value.dtype.names:
+                np.testing.assert_array_equal(got[name][field], value[field], err_msg=field)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [PerceptionSettings(), PerceptionSettings(cloud_stride=3),
+     PerceptionSettings(min_confidence=0.5, max_depth=6.0), PerceptionSettings(min_confidence=0.9),
+     PerceptionSettings(scale_by_focal_length=False, cloud_stride=2)],
+    ids=['plain', 'stride', 'limits', 'unsure sky', 'unscaled'],
+)  # fmt: skip
+@pytest.mark.parametrize('tasks', [TASKS, ('depth',), ('segmentation',)], ids='+'.join)
+def test_a_device_says_what_the_cpu_says_to_the_bit(tmp_path, device, tasks, settings):
+    path = make_model(tmp_path / 'model.onnx', tasks=tasks)
+    here = Perception(Engine(path, EngineOptions(provider='cpu')), settings)
+    there = Perception(Engine(path, EngineOptions(provider='cpu'), device=device), settings)
+    assert there.engine.overlaps and not here.engine.overlaps
+    for wanted in (ALL, USUAL, frozenset({Output.POINTS}), frozenset({Output.MASK})):
+        for camera in (CAMERA, CAMERA.scaled(2 * WIDTH, 2 * HEIGHT), None):
+            image = picture(len(wanted))
+            want = contents(here.process(image, camera, wanted=wanted))
+            assert_same(contents(there.process(image, camera, wanted=wanted)), want)
+    assert all(block.whole for block in device.blocks)
+
+
+def test_raw_answers_come_by_infer_as_on_the_cpu(model, engine):
+    plain = Engine(model, EngineOptions(provider='cpu'))
+    for size in ((HEIGHT, WIDTH), (1, 1), (40, 9)):
+        image = picture(3, *size)
+        want, got = plain.infer(image, plain.outputs), engine.infer(image, engine.outputs)
+        for name in sorted(plain.outputs):
+            np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+    assert engine.infer(picture(), frozenset()).labels is None
+    with pytest.raises(ImageError, match='expected'):
+        engine.infer(np.zeros((4, 5), np.uint8))
+
+
+def test_frames_overlap_and_each_result_is_of_its_own_frame(model, engine):
+    here = Perception(Engine(model, EngineOptions(provider='cpu')))
+    images = [picture(seed) for seed in range(6)]
+    want = [contents(here.process(image, CAMERA, wanted=USUAL)) for image in images]
+    taken = []
+
+    def frames():
+        for number, image in enumerate(images):
+            taken.append(number)
+            shown = image.copy()
+            yield shown, CAMERA, number
+            shown[:] = 0  # a camera's driver writes the next image over it
+
+    given = []
+    for number, result in Perception(engine).stream(frames(), wanted=USUAL):
+        assert number == len(given)
+        assert len(taken) == min(number + 2, len(images)), 'the next frame is at work by then'
+        given.append(contents(result))
+    for got, expected in zip(given, want, strict=True):
+        assert_same(got, expected)
+
+
+def test_without_a_device_a_stream_runs_frame_by_frame(model):
+    plain = Perception(Engine(model, EngineOptions(provider='cpu')))
+    taken = []
+    frames = ((taken.append(seed) or picture(seed), None, seed) for seed in range(3))
+    for number, _ in plain.stream(frames, wanted=USUAL):
+        assert taken[-1] == number
+    with pytest.raises(ModelError, match='without a device'):
+        plain.engine.submit(picture(), frozenset({'labels'}), frozenset({'labels'}))
+
+
+def test_what_came_before_a_bad_frame_is_given_out(engine):
+    frames = [(picture(0), CAMERA, 'good'), (np.zeros((2, 2)), CAMERA, 'bad')]
+    given = []
+    with pytest.raises(ImageError):
+        for item, _ in Perception(engine).stream(iter(frames), wanted=USUAL):
+            given.append(item)
+    assert given == ['good']
+
+
+def test_a_frame_is_one_copy_up_and_brings_only_what_is_wanted(device, engine):
+    perception = Perception(engine)
+    pixels = HEIGHT * WIDTH
+    sizes = {
+        Output.MASK: pixels, Output.DEPTH: 4 * pixels, Output.POINTS: 16 * pixels,
+        Output.CONFIDENCE: pixels, Output.NORMALS: 12 * pixels,
+    }  # fmt: skip
+    for wanted in (USUAL, *(frozenset({output}) for output in sizes)):
+        perception.process(picture(), CAMERA, wanted=wanted)
+        device.up = device.down = 0
+        perception.process(picture(), CAMERA, wanted=wanted)
+        assert device.up == 3 * pixels
+        assert device.down == sum(sizes[output] for output in wanted)
+
+
+def test_results_come_down_into_what_a_message_carries_and_nothing_is_made_anew(device, engine):
+    perception = Perception(engine)
+    image = picture(0, *LARGE)
+    for _ in range(2):
+        perception.process(image, CAMERA, wanted=USUAL)
+    made, seen = len(device.blocks), set()
+    for _ in range(2):
+        result = perception.process(image, CAMERA, wanted=USUAL)
+        for array in (result.labels, result.depth, result.cloud.data):
+            assert backing_array(array) is not None
+            assert array.ctypes.data in device.pinned
+            seen.add(array.ctypes.data)
+    assert len(device.blocks) == made
+    assert len(seen) == 6, 'two frames may be under way'
+
+
+def test_locked_pages_are_no_other_array_s_and_are_given_back(device, engine):
+    perception = Perception(engine)
+    for size in (LARGE, LARGE, LARGE[::-1], LARGE[::-1]):
+        message = perception.process(picture(0, *size), CAMERA, wanted=ALL).cloud.data
+    locked = [
+        (start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE)
+        for start, size in sorted(device.pinned.items())
+    ]
+    assert locked and all(one[1] < other[0] for one, other in zip(locked, locked[1:]))
+    engine.close()
+    del perception
+    assert set(device.pinned) == {message.ctypes.data}, 'a message still holds its memory'
+    del message
+    assert device.pinned == {}
+    with pytest.raises(ModelError, match='closed'):
+        engine.infer(picture())
+
+
+def test_pages_that_cannot_be_locked_are_told_once_and_do_no_harm(model, device, engine, caplog):
+    device.pages_can_be_locked = False
+    image = picture(0, *LARGE)
+    want = contents(Perception(Engine(model)).process(image, CAMERA, wanted=USUAL))
+    assert_same(contents(Perception(engine).process(image, CAMERA, wanted=USUAL)), want)
+    assert len([r for r in caplog.records if 'cannot be locked' in r.message]) == 1
+
+
+def test_a_network_that_makes_no_cuda_graph_runs_without(model, device, monkeypatch):
+    told: list[str] = []
+    warm_up = DeviceSession.warm_up
+    calls = []
+
+    def refuse_once(session, device):
+        calls.append(session)
+        if len(calls) == 1:
+            raise RuntimeError('a node is not on the GPU')
+        warm_up(session, device)
+
+    monkeypatch.setattr(DeviceSession, 'warm_up', refuse_once)
+    engine = Engine(model, EngineOptions(provider='cpu'), report=told.append, device=device)
+    assert engine.infer(picture()).labels is not None
+    assert told == ['all.onnx runs without a CUDA graph: a node is not on the GPU.']
+    assert engine.infer(picture(0, 8, 8)).labels is not None
+    assert len(told) == 1 and len(calls) == 3
+
+
+def test_a_gpu_that_cupy_cannot_use_is_a_warning_and_the_frame_is_made_on_the_cpu(model):
+    try:
+        CudaDevice()
+    except (MissingDependencyError, ProviderError) as err:
+        reason = str(err)
+    else:
+        pytest.skip('there is a GPU that CuPy can use')
+    engine = Engine(model, EngineOptions(provider='cpu'))
+    engine.provider = 'cuda'
+    assert engine._find_device() is None
+    assert reason in engine.warnings[-1] and 'made on the CPU' in engine.warnings[-1]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('provider', ['cuda', 'tensorrt'])
+def test_on_a_real_gpu_a_frame_is_the_cpu_s(model, provider):
+    try:
+        engine = Engine(model, EngineOptions(provider=provider))
+    except ProviderError as err:
+        pytest.skip(f'no GPU for this: {err}')
+    assert engine.overlaps, engine.warnings
+    settings = PerceptionSettings(cloud_stride=2, max_depth=6.0)
+    here, there = (
+        Perception(Engine(model, EngineOptions('cpu')), settings),
+        Perception(engine, settings),
+    )
+    images = [picture(seed) for seed in range(5)]
+    want = [contents(here.process(image, CAMERA, wanted=ALL)) for image in images]
+    frames = ((image, CAMERA, number) for number, image in enumerate(images))
+    for number, result in there.stream(frames, wanted=ALL):
+        assert_same(contents(result), want[number])
+    shifted = replace(CAMERA, cx=3.0)
+    assert_same(
+        contents(there.process(images[0], shifted, wanted=ALL)),
+        contents(here.process(images[0], shifted, wanted=ALL)),
+    )
