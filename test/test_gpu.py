@@ -21,6 +21,7 @@ from hydranet_ros.engine import Engine, EngineOptions
 from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.gpu.cuda import CudaDevice
+from hydranet_ros.gpu.device import Queue
 from hydranet_ros.gpu.session import DeviceSession
 from hydranet_ros.perception import Output, Perception, PerceptionResult, PerceptionSettings
 
@@ -222,6 +223,17 @@ def test_a_network_that_makes_no_cuda_graph_runs_without(model, device, monkeypa
     assert told == ['all.onnx runs without a CUDA graph: a node is not on the GPU.']
     assert engine.infer(picture(0, 8, 8)).labels is not None
     assert len(told) == 1 and len(calls) == 3
+
+
+def test_a_device_that_fails_at_work_is_one_clear_error(device, engine):
+    def fail() -> None:
+        raise RuntimeError('an illegal address')
+
+    perception = Perception(engine)
+    perception.process(picture(), CAMERA, wanted=USUAL)
+    device.put(Queue.WORK, fail)
+    with pytest.raises(ModelError, match='GPU failed at a frame: an illegal address'):
+        perception.process(picture(), CAMERA, wanted=USUAL)
 
 
 def test_a_gpu_that_cupy_cannot_use_is_a_warning_and_the_frame_is_made_on_the_cpu(model):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hydranet_ros.cloud import CLOUD_DTYPE
+from hydranet_ros.errors import ModelError
 from hydranet_ros.finish import NEAREST, Finish
 from hydranet_ros.geometry import CameraModel, pixel_rays
 from hydranet_ros.gpu.device import Block, Device, Mark, Queue
@@ -40,8 +41,16 @@ class Ticket:
         Return the results by name, (H, W) or (H, W, 3), the cloud (H', W').
 
         They are valid until the second frame after this one is submitted.
+
+        :raises ModelError: if the device failed; it tells so only now.
         """
-        self._done.synchronize()
+        try:
+            self._done.synchronize()
+        except RuntimeError as err:
+            raise ModelError(
+                f'The GPU failed at a frame: {err}. After most such failures the process must be '
+                'started again.'
+            ) from err
         return self._arrays
 
 
