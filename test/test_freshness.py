@@ -31,7 +31,7 @@ def learnt(period: float = PERIOD, until: int = 4) -> Rhythm:
     ('waited', 'wait'),
     [(0.0, 0.0), (0.15, 0.0), (0.3, 1.2), (0.95, 0.55), (1.2, 0.3), (1.6, 0.0), (50.0, 0.0)],
 )
-def test_only_what_waited_more_than_a_fifth_and_is_not_late_is_passed_over(waited, wait):
+def test_only_what_waited_more_than_a_sixth_and_is_not_late_is_passed_over(waited, wait):
     """In periods; after one and a half no next image seems to be coming."""
     found = learnt().wait((ME, 7), 7 * PERIOD, (7 + waited) * PERIOD)
     assert found == pytest.approx(wait * PERIOD, abs=1e-9)
@@ -84,7 +84,7 @@ def simulate(work: float, share: float | None) -> tuple[list[float], float]:
 
 @settings(deadline=None)
 @given(st.floats(1.05, 12))
-def test_in_a_slow_node_no_image_has_waited_more_than_a_fifth_of_the_period(work):
+def test_in_a_slow_node_no_image_has_waited_more_than_a_sixth_of_the_period(work):
     ages, _ = simulate(work, None)
     assert max(ages[5:]) <= SHARE + 1e-9
 

@@ -3,7 +3,7 @@ The newest image, and not one that has waited: whether to take what lies there o
 
 A node that is slower than its camera finds, when it is free, the newest image lying there for up
 to a period of the camera. The next one is due the sooner the longer this one has waited. Taking
-only what has waited less than a fifth of the period keeps a result's age within the time of its
+only what has waited less than a sixth of the period keeps a result's age within the time of its
 cycle and 10 ms at 30 Hz, and the newest result nearly as young on average as it can be; see
 "The newest image" in docs/performance.md.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-SHARE = 1 / 5
+SHARE = 1 / 6
 # Periods after which an image that has not come is late: then the one at hand is taken.
 LATE = 1.5
 _REMEMBERED = 5
