@@ -124,6 +124,13 @@ def test_a_newer_image_replaces_the_held_one(ros):
     assert used[4:] == ['new'], 'the held one is forgotten'
 
 
+def test_an_image_that_came_while_the_node_was_free_is_used_however_late(ros):
+    freshest, used = taught(ros)
+    time.sleep(0.5)
+    freshest.hear('late', (ME, 5), time.time() - 0.3)
+    assert used[4:] == ['late'], 'it waited for the machine, not for the node'
+
+
 def test_what_is_held_at_the_end_is_forgotten(ros):
     freshest, used = taught(ros)
     freshest.hear('old', (ME, 5), time.time() - 0.5)

@@ -71,6 +71,7 @@ class Freshest:
         self._node, self._use = node, use
         self._rhythm = Rhythm()
         self._held: tuple[Any, Number] | None = None
+        self._free = 0.0
         self._timer = node.create_timer(
             _LONG, self._take_held, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -79,20 +80,27 @@ class Freshest:
     def hear(self, message: Any, number: Number, received: float) -> None:
         """Take an image that arrived at ``received``, in seconds of the system's clock."""
         seconds = self._rhythm.wait(number, received, time.time())
-        if seconds > 0:
+        # What came while nothing was done waited for the machine alone; the next would no less.
+        if seconds > 0 and received < self._free:
             self._held = message, number
             self._timer.timer_period_ns = int(1e9 * seconds)
             self._timer.reset()
             return
         self._held = None
         self._timer.cancel()
-        self._use(message, number)
+        self._work(message, number)
 
     def _take_held(self) -> None:
         self._timer.cancel()
         held, self._held = self._held, None
         if held is not None:
-            self._use(*held)
+            self._work(*held)
+
+    def _work(self, message: Any, number: Number) -> None:
+        try:
+            self._use(message, number)
+        finally:
+            self._free = time.time()
 
     def destroy(self) -> None:
         """End it; what is held is forgotten."""
