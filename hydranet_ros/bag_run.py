@@ -57,6 +57,7 @@ def process_bag(
         for (header, moment), result in perception.stream(frames, wanted=wanted):
             run.write(result, header, moment)
             progress.update(task, completed=run.done + run.failed)
+        progress.update(task, completed=run.done + run.failed)  # those that failed at the end
     return BagCounts(run.done, run.failed)
 
 

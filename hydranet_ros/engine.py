@@ -116,7 +116,7 @@ class Engine:
         )
         self._check_input(opened.session)
         device = device or self._find_device()
-        self._frames = DeviceFrames(device, OUTPUT_TYPES) if device else None
+        self._frames = DeviceFrames(device) if device else None
         if self._frames is None:
             self._sessions.get(self._key(usual), lambda: opened.session)
 

@@ -20,9 +20,6 @@ class Recent(Generic[T]):
         self._limit = limit
         self._kept: OrderedDict[Hashable, T] = OrderedDict()
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what is kept under ``key``, made by ``make`` if it is not there."""
         if key not in self._kept:

@@ -76,15 +76,10 @@ class _Slot:
 
 
 class DeviceFrames:
-    """
-    Frames through one device, two at a time.
+    """Frames through one device, two at a time."""
 
-    :param types: dtype of each output of the network.
-    """
-
-    def __init__(self, device: Device, types: Mapping[str, DTypeLike]) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
-        self._types = {**types, CLOUD: CLOUD_DTYPE}
         self._pool = PinnedPool(device)
         self._slots = self._new_slots()
         self._rays: Recent[tuple[Block, Block]] = Recent(_CAMERAS_KEPT)
@@ -117,26 +112,29 @@ class DeviceFrames:
         device.order(Queue.UP, Queue.WORK)
         device.copy(session.image, pixels, image.nbytes)
         session.run()
-        shapes = {name: _shape(name, image, finish) for name in take}
-        results = {
-            name: slot.block(name, int(np.prod(shape)) * np.dtype(self._types[name]).itemsize)
-            for name, shape in shapes.items()
-        }
+        arrays = {name: slot.array(name, *self._kind(name, session, image, finish))
+                  for name in sorted(take)}  # fmt: skip
+        results = {name: slot.block(name, array.nbytes) for name, array in arrays.items()}
         if finish is not None:
             self._finish(session, pixels, image.shape[:2], results, finish)
-        for name in sorted(take):
+        for name, array in arrays.items():
             if finish is None or name not in _FINISHED:
-                size = int(np.prod(shapes[name])) * np.dtype(self._types[name]).itemsize
-                device.copy(results[name], session.results[name], size)
+                device.copy(results[name], session.results[name], array.nbytes)
         device.order(Queue.WORK, Queue.DOWN)
-        arrays = {
-            name: slot.array(name, shape, self._types[name])
-            for name, shape in shapes.items()
-        }  # fmt: skip
-        for name in sorted(take):
-            device.download(arrays[name], results[name])
+        for name, array in arrays.items():
+            device.download(array, results[name])
         slot.ticket = Ticket(device.mark(Queue.DOWN), arrays)
         return slot.ticket
+
+    @staticmethod
+    def _kind(
+        name: str, session: DeviceSession, image: NDArray, finish: Finish | None
+    ) -> tuple[tuple[int, ...], DTypeLike]:
+        """Return shape and dtype of a result."""
+        if name != CLOUD:
+            return session.outputs[name]
+        stride = finish.stride if finish is not None else 1
+        return tuple(-(-side // stride) for side in image.shape[:2]), CLOUD_DTYPE
 
     def _finish(
         self, session: DeviceSession, image: Block, size: tuple[int, ...],
@@ -188,10 +186,3 @@ class DeviceFrames:
         self._pool.clear()
         self._rays.clear()
         self._surfaces.clear()
-
-
-def _shape(name: str, image: NDArray, finish: Finish | None) -> tuple[int, ...]:
-    if name == 'normals':
-        return image.shape
-    stride = finish.stride if finish is not None and name == CLOUD else 1
-    return tuple(-(-side // stride) for side in image.shape[:2])

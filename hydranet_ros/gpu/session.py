@@ -29,6 +29,7 @@ class DeviceSession:
         outputs: Mapping[str, tuple[tuple[int, ...], DTypeLike]],
     ) -> None:  # fmt: skip
         self._session = session
+        self.outputs = outputs
         self.image: Block = device.allocate(3 * size[0] * size[1])
         self.results: dict[str, Block] = {}
         self._binding = session.io_binding()

@@ -5,7 +5,7 @@ A node that is slower than its camera finds, when it is free, the newest image l
 to a period of the camera. The next one is due the sooner the longer this one has waited. Taking
 only what has waited less than a sixth of the period keeps a result's age within the time of its
 cycle and 10 ms at 30 Hz, and the newest result nearly as young on average as it can be; see
-"The newest image" in docs/performance.md.
+"The newest image" in docs/performance.md. What came while the node was free is always taken.
 """
 
 from __future__ import annotations
