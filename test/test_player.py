@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +16,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import wait_for
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -23,6 +27,7 @@ from hydranet_ros.media import write_image
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.messages import image_to_rgb
 from hydranet_ros.ros.player import PlayOptions, play_source
+from hydranet_ros.ros.profile import PUBLICATION_MODE
 
 DEMO = config_file('demo_street')
 
@@ -95,6 +100,25 @@ def test_pictures_go_out_in_order_with_their_camera(ros, play, tmp_path):
     stamps = [m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in images]
     np.testing.assert_allclose(np.diff(stamps), 0.05, atol=1e-6)
     assert infos[0].k[0] == 10.0
+
+
+@pytest.mark.parametrize('mode', ['SYNCHRONOUS', 'ASYNCHRONOUS'])
+def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, mode):
+    policies = (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
+    heard = [
+        ros.hear(Image, '/camera/image', QoSProfile(depth=1, reliability=policy))
+        for policy in policies
+    ]
+    picture = np.zeros((1080, 1920, 3), np.uint8)
+    write_image(tmp_path / 'large.png', picture)
+    subprocess.run(
+        [sys.executable, '-m', 'hydranet_ros', 'play', str(tmp_path / 'large.png'),
+         '--wait', '20', '--subscribers', '2', '--delay', '1'],
+        check=True, timeout=60,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: mode},
+    )  # fmt: skip
+    wait_for(lambda: all(heard), what=lambda: f'heard {[len(item) for item in heard]}')
+    assert all(len(item[0].data) == picture.nbytes for item in heard)
 
 
 def test_a_loop_goes_on_until_it_is_told_to_stop(ros, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import rclpy
@@ -12,7 +11,7 @@ from hydranet_ros.errors import MediaError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.player import PlayOptions, play_source
-from hydranet_ros.ros.profile import PUBLICATION_MODE, apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 
 
 def play_main(
@@ -27,8 +26,6 @@ def play_main(
     """
     keep_large_blocks()
     apply_dds_profile()
-    # It ends when it has published: what a thread had not sent by then would be lost.
-    os.environ[PUBLICATION_MODE] = 'SYNCHRONOUS'
     camera = None
     if intrinsics is not None:
         camera = _camera(source, pattern, intrinsics)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
@@ -29,6 +30,10 @@ from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.messages import fill_image
 
 QUEUE = 5
+# Seconds for reliable subscribers to acknowledge the last messages, then for the others, of whom
+# nothing is heard.
+_ACKNOWLEDGED, _LINGER = 5.0, 1.0
+_MOMENT = Duration(seconds=0.1)
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,21 @@ class Player:
             self._publisher(item.topic, item.kind, item.latched).publish(item.data)
             self.sent[item.topic] = self.sent.get(item.topic, 0) + 1
 
+    def linger(self) -> None:
+        """
+        Stay until the last messages have been received.
+
+        A large message goes in pieces; a subscriber that learns of its publisher's end drops what
+        it has not put together yet.
+        """
+        until = time.monotonic() + _ACKNOWLEDGED
+        waiting = list(self._publishers.values())
+        while waiting and self._running() and time.monotonic() < until:
+            waiting = [item for item in waiting if not item.wait_for_all_acked(_MOMENT)]
+        until = time.monotonic() + _LINGER
+        while self._running() and time.monotonic() < until:
+            time.sleep(0.05)
+
     def _sleep_until(self, moment: int, start: tuple[int, float]) -> None:
         """Sleep until the source's clock shows ``moment``, ticking /clock on the way."""
         period = round(1e9 / self._options.clock) if self._options.clock else 0
@@ -255,7 +275,10 @@ def play_source(
             else picture_items(source, options, time.time_ns())
         )  # fmt: skip
         player.play(items)
-        if not options.loop or not running():
+        if not running():
+            return player.sent
+        if not options.loop:
+            player.linger()
             return player.sent
 
 

@@ -43,8 +43,7 @@ def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY, *, asynchronous: boo
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
 
     :param asynchronous: with our profile, let a thread of Fast DDS send what is published, unless
-        ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise: publish() takes half as long. Not for a
-        process that ends when it has published: what is not sent then is lost.
+        ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise: publish() takes half as long.
     """
     said = _choose(shared_memory)
     if asynchronous and os.environ.get(CHOSEN):
