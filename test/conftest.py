@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -15,6 +16,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+# A shell has what it starts in the background ignore SIGINT; the processes of the tests, which are
+# ended by it, would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = 'HYDRANET_DATA'

@@ -50,20 +50,16 @@ def ended_cleanly(process: subprocess.Popen, log: Path) -> None:
     assert 'Traceback' not in text
 
 
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('when', ['loading', 'unconfigured', 'active'])
-def test_sigint_ends_it_within_five_seconds_and_without_a_traceback(start, tiny_model, when):
+def test_a_signal_ends_it_in_five_seconds_and_without_a_traceback(
+    start, tiny_model, when, how
+):
     arguments = ['-p', 'autostart:=false'] if when == 'unconfigured' else []
     process, log = start(tiny_model, *arguments)
     mark = {'loading': 'DDS profile', 'unconfigured': 'DDS profile', 'active': 'active:'}[when]
     wait_for(lambda: mark in log.read_text(), 30, f'{mark} in the log')
-    process.send_signal(signal.SIGINT)
-    ended_cleanly(process, log)
-
-
-def test_sigterm_ends_it_too(start, tiny_model):
-    process, log = start(tiny_model)
-    wait_for(lambda: 'active:' in log.read_text(), 30)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(how)
     ended_cleanly(process, log)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -35,6 +35,7 @@ from std_msgs.msg import Header
 from hydranet_ros.bench.processes import Commands, say_fact
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.ros import freshness
+from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.messages import fill_image
 from hydranet_ros.ros.node import HydranetNode
 from hydranet_ros.ros.outputs import QUEUE
@@ -64,9 +65,8 @@ def _spinning(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        yield node, executor
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_told_to_end():
+            yield node, executor
     finally:
         executor.shutdown()
         node.destroy_node()
@@ -251,10 +251,9 @@ def node(options: Mapping[str, Any]) -> None:
     if options.get('traced'):
         tracemalloc.start()
     try:
-        executor.add_node(made)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_told_to_end():
+            executor.add_node(made)
+            executor.spin()
     finally:
         made.destroy_node()
         rclpy.try_shutdown()

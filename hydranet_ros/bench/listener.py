@@ -11,13 +11,13 @@ import hashlib
 import json
 import sys
 import threading
-from contextlib import suppress
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, PointCloud2
 
+from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.profile import keep_large_blocks
 
 KINDS = {'Image': Image, 'PointCloud2': PointCloud2}
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
     executor.add_node(listener.node)
 
     def spin() -> None:
-        with suppress(ExternalShutdownException):
+        with until_told_to_end():
             executor.spin()
 
     thread = threading.Thread(target=spin, daemon=True)

@@ -32,6 +32,8 @@ _libc = ctypes.CDLL(None)
 
 def _end_with_parent() -> None:
     """Let the kernel end this child when the benchmark dies, however that happens."""
+    # A shell has what it starts in the background ignore SIGINT, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 

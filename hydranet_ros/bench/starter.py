@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
@@ -24,6 +24,7 @@ from hydranet_ros.bench.material import picture
 from hydranet_ros.errors import BenchError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.ros.demo import free_domain
+from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.messages import fill_image
 from hydranet_ros.ros.player import camera_info_message
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
@@ -90,7 +91,7 @@ class Starter:
             self._node.create_subscription(kind, f'/hydranet/{topic}', self._hear(topic), 5)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(self._node)
-        thread = threading.Thread(target=_spin, args=(executor,), daemon=True)
+        thread = threading.Thread(target=_spin, args=(executor, context), daemon=True)
         thread.start()
         self._stack.callback(thread.join, 5)
         self._stack.callback(executor.shutdown)
@@ -170,8 +171,8 @@ class Starter:
         }  # fmt: skip
 
 
-def _spin(executor: SingleThreadedExecutor) -> None:
-    with suppress(ExternalShutdownException):
+def _spin(executor: SingleThreadedExecutor, context: rclpy.Context) -> None:
+    with until_told_to_end(context):
         executor.spin()
 
 

@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
@@ -29,6 +29,7 @@ from hydranet_ros.perception import Output, Perception
 from hydranet_ros.preset import Preset
 from hydranet_ros.ros import parameters as declared
 from hydranet_ros.ros.cameras import Camera
+from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.frame import FramePath
 from hydranet_ros.ros.inputs import Inputs
 from hydranet_ros.ros.log_limit import LogLimit
@@ -309,14 +310,13 @@ def main(args: list[str] | None = None) -> int:
     said = apply_dds_profile(asynchronous=True)
     node = None
     try:
-        _init(args)
-        node = HydranetNode()
-        node.get_logger().info(said)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        with until_told_to_end():
+            _init(args)
+            node = HydranetNode()
+            node.get_logger().info(said)
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            executor.spin()
     except HydranetError as err:
         print(f'hydranet: {err}', file=sys.stderr)
         return 2

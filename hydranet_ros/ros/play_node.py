@@ -10,6 +10,7 @@ from rclpy.node import Node
 from hydranet_ros.errors import MediaError
 from hydranet_ros.geometry import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
+from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.player import PlayOptions, play_source
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 
@@ -36,11 +37,10 @@ def play_main(
     rclpy.init(args=ros_args)
     node = Node('hydranet_player')
     try:
-        sent = play_source(node, source, options, rclpy.ok)
-        for name, count in sorted(sent.items()):
-            print(f'{count:6d} {name}')
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-        pass
+        with until_told_to_end():
+            sent = play_source(node, source, options, rclpy.ok)
+            for name, count in sorted(sent.items()):
+                print(f'{count:6d} {name}')
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
