@@ -52,9 +52,7 @@ def ended_cleanly(process: subprocess.Popen, log: Path) -> None:
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('when', ['loading', 'unconfigured', 'active'])
-def test_a_signal_ends_it_in_five_seconds_and_without_a_traceback(
-    start, tiny_model, when, how
-):
+def test_a_signal_ends_it_in_five_seconds_and_without_a_traceback(start, tiny_model, when, how):
     arguments = ['-p', 'autostart:=false'] if when == 'unconfigured' else []
     process, log = start(tiny_model, *arguments)
     mark = {'loading': 'DDS profile', 'unconfigured': 'DDS profile', 'active': 'active:'}[when]
