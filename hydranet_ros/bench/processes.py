@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ _LOG_LINES = 15
 _CPU_OF_ALL_THREADS = 2
 _MINOR_FAULTS = 9 - 2
 _PR_SET_PDEATHSIG = 1
+_RUNNABLE = 'R'
 
 
 _libc = ctypes.CDLL(None)
@@ -41,6 +43,16 @@ def cpu_seconds(pid: int) -> float:
     """Return the CPU time of all threads of a process so far, in seconds."""
     # The number that clock_getcpuclockid() gives; /proc/PID/stat counts in steps of 10 ms.
     return time.clock_gettime(~pid << 3 | _CPU_OF_ALL_THREADS)
+
+
+def threads_at_work(pid: int) -> int:
+    """Return how many threads of a process run or wait for a core; the caller's does not count."""
+    count = 0
+    for task in Path(f'/proc/{pid}/task').iterdir():
+        with suppress(OSError):  # it ended meanwhile
+            state = (task / 'stat').read_text().rpartition(')')[2].split()[0]
+            count += state == _RUNNABLE and task.name != str(threading.get_native_id())
+    return count
 
 
 class Process:

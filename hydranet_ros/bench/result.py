@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hydranet_ros.bench.processes import cpu_seconds
+from hydranet_ros.bench.processes import cpu_seconds, threads_at_work
 from hydranet_ros.errors import BenchError
 
 _PAUSE = 0.005
@@ -169,16 +169,21 @@ def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
 
 
 def settle(limit: float, helpers: Sequence[int]) -> None:
-    """Wait, at most ``limit`` seconds, until this process and its helpers use no CPU time."""
+    """
+    Wait, at most ``limit`` seconds, until this process and its helpers are at rest.
+
+    They then use no CPU time, and no thread waits for a core that another process holds.
+    """
+    processes = (os.getpid(), *helpers)
 
     def used() -> float:
-        return time.process_time() + sum(map(cpu_seconds, helpers))
+        return sum(map(cpu_seconds, processes))
 
     end = time.monotonic() + limit
     while time.monotonic() < end:
         before = used()
         time.sleep(_PAUSE)
-        if used() - before < _PAUSE / 5:
+        if used() - before < _PAUSE / 5 and not any(map(threads_at_work, processes)):
             return
 
 
