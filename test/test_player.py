@@ -103,30 +103,34 @@ def test_pictures_go_out_in_order_with_their_camera(ros, play, tmp_path):
 
 
 @pytest.mark.parametrize('mode', ['SYNCHRONOUS', 'ASYNCHRONOUS'])
-def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, mode):
+@pytest.mark.parametrize('status', [0, 2], ids=['well', 'badly'])
+def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, status, mode):
     policies = (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
     heard = [
         ros.hear(Image, '/camera/image', QoSProfile(depth=1, reliability=policy))
         for policy in policies
     ]
     picture = np.zeros((1080, 1920, 3), np.uint8)
-    write_image(tmp_path / 'large.png', picture)
-    subprocess.run(
-        [sys.executable, '-m', 'hydranet_ros', 'play', str(tmp_path / 'large.png'),
+    write_image(tmp_path / '1.png', picture)
+    if status:
+        (tmp_path / '2.png').write_text('no picture')
+    done = subprocess.run(
+        [sys.executable, '-m', 'hydranet_ros', 'play', str(tmp_path),
          '--wait', '20', '--subscribers', '2', '--delay', '1'],
-        check=True, timeout=60,
-        env={**os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: mode},
+        timeout=60, env={**os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: mode},
     )  # fmt: skip
+    assert done.returncode == status
     wait_for(lambda: all(heard), what=lambda: f'heard {[len(item) for item in heard]}')
     assert all(len(item[0].data) == picture.nbytes for item in heard)
 
 
-def test_a_loop_goes_on_until_it_is_told_to_stop(ros, tmp_path):
+@pytest.mark.parametrize('count', [1, 4])
+def test_a_loop_goes_on_in_time_until_it_is_told_to_stop(ros, tmp_path, count):
     images = ros.hear(Image, '/camera/image', 100)
     node = ros.add(Node('player', context=ros.context))
     going = [True]
     options = PlayOptions(loop=True, fps=50, wait=10, delay=0.3, pattern='f?.png')
-    source = folder_of_pictures(tmp_path / 'p')
+    source = folder_of_pictures(tmp_path / 'p', count)
     thread = threading.Thread(
         target=play_source, args=(node, source, options, lambda: going[0]), daemon=True
     )
@@ -135,6 +139,8 @@ def test_a_loop_goes_on_until_it_is_told_to_stop(ros, tmp_path):
     going[0] = False
     thread.join(10)
     assert not thread.is_alive()
+    stamps = [m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in images]
+    np.testing.assert_allclose(np.diff(stamps), 0.02, atol=1e-6)
 
 
 def test_a_type_that_is_not_installed_is_left_out_with_one_warning(ros, play, tmp_path):

@@ -107,6 +107,8 @@ def picture_items(path: Path, options: PlayOptions, start: int) -> Iterator[Item
     """
     Yield the pictures of a file, folder or video as image and camera info messages.
 
+    In a loop there is no end, and the time goes on.
+
     :param start: nanoseconds, stamp of the first.
     :raises MediaError: if nothing can be read.
     """
@@ -124,7 +126,21 @@ def picture_items(path: Path, options: PlayOptions, start: int) -> Iterator[Item
         yield Item(moment, topic, Image, serialize_message(message))
 
 
-def _pictures(path: Path, options: PlayOptions) -> Iterable[tuple[float, np.ndarray]]:
+def _pictures(path: Path, options: PlayOptions) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield seconds and pictures; in a loop the last is shown as long as the one before it."""
+    begin, period = 0.0, 1.0 / (options.fps or 10.0)
+    while True:
+        last: float | None = None
+        for seconds, image in _pictures_once(path, options):
+            period = seconds - last if last is not None else period
+            last = seconds
+            yield begin + seconds, image
+        if not options.loop or last is None:
+            return
+        begin += last + period
+
+
+def _pictures_once(path: Path, options: PlayOptions) -> Iterator[tuple[float, np.ndarray]]:
     if path.suffix.lower() in VIDEOS:
         with VideoReader(path) as video:
             for index, frame in enumerate(video):
@@ -269,17 +285,17 @@ def play_source(
     if options.wait and not player.wait_for_subscriber(topics) and running():
         raise MediaError(f'Nobody subscribed within {options.wait:g} s.')
     time.sleep(options.delay)
-    while True:
-        items = (
-            bag_items(source, lambda text: _warn(node, text)) if bag
-            else picture_items(source, options, time.time_ns())
-        )  # fmt: skip
-        player.play(items)
-        if not running():
-            return player.sent
-        if not options.loop:
-            player.linger()
-            return player.sent
+    try:
+        while True:
+            items = (
+                bag_items(source, lambda text: _warn(node, text)) if bag
+                else picture_items(source, options, time.time_ns())
+            )  # fmt: skip
+            player.play(items)
+            if not options.loop or not running():
+                return player.sent
+    finally:
+        player.linger()
 
 
 def _bag_topics(source: Path) -> dict[str, tuple[type, bool]]:
