@@ -17,24 +17,24 @@ demo:
 	@$(BIN)/hydranet demo -o demo $(if $(filter-out 0,$(FRAMES)),--frames $(FRAMES))
 
 test:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
 test-slow:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train test lint
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
 	@$(BIN)/mypy
 
 bench:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train bench
-	@$(BIN)/hydranet bench $(PARTS) --json bench/bench.json --plot bench/bench.png $(ARGS)
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes bench
+	@$(BIN)/python -m benchmarks $(PARTS) --json bench/bench.json --plot bench/bench.png $(ARGS)
 
 clean:
 	rm -rf .venv build install log demo bench .pytest_cache .mypy_cache .ruff_cache

@@ -51,10 +51,9 @@ EXTRAS = {
         'scipy>=1.11,<2',
         'h5py>=3.10,<4',
         'onnx>=1.16,<2',
-        'mujoco>=3.2,<5',
     ],
+    'scenes': ['mujoco>=3.2,<5'],
     'bench': ['matplotlib>=3.7,<4', 'openvino>=2024.4,<2027', 'threadpoolctl>=3.1,<4'],
-    'viewer': ['rerun-sdk>=0.22,<1'],
     'test': [
         'pytest>=8,<10',
         'pytest-timeout>=2.3,<3',

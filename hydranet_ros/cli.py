@@ -211,11 +211,11 @@ def scenes(
     """Render procedural streets or rooms with exact labels and depth."""
     pixels = _size(size or ('640x480' if kind == 'rooms' else '480x288'))
     if bag:
-        from hydranet_ros.scenes.bag import write_drive
+        from hydranet_scenes.bag import write_drive
 
         print(write_drive(output, frames=count, seed=seed, size=pixels, kind=kind))
     else:
-        from hydranet_ros.scenes.dataset import render_dataset
+        from hydranet_scenes.dataset import render_dataset
 
         print(render_dataset(
             output, count=count, seed=seed, size=pixels, workers=workers, kind=kind
@@ -337,45 +337,6 @@ def eval_command(
     )  # fmt: skip
     if stopped:
         raise typer.Exit(130)
-
-
-@app.command()
-def bench(
-    parts: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar='[PART]...', help='network, frame, baseline, graph, start, gpu.'),
-    ] = None,
-    json_file: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option('--json', help='Write all figures and samples.'),
-    ] = None,
-    plot: Annotated[Optional[Path], typer.Option(help='Write a picture of the times.')] = None,  # noqa: UP045
-    check: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help='Hold the ratios against these bounds; exit status 1 outside.'),
-    ] = None,
-    source: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option('--from', help='Show, plot or check this JSON instead of measuring.'),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help='Of each interleaved run.')] = 20,
-    quick: Annotated[bool, typer.Option('--quick', help='Less of everything, for CI.')] = False,
-    threads: Annotated[int, typer.Option(min=0, help='On the CPU; 0: one a core.')] = 0,
-    model: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help='Model file to measure; default: random weights, or street.onnx.'),
-    ] = None,
-) -> None:
-    """Measure what a frame costs, side by side with what one would run instead."""
-    from hydranet_ros.bench.command import run_bench
-    from hydranet_ros.bench.result import BenchOptions, usable_cores
-
-    options = BenchOptions(rounds, quick, model, threads or usable_cores())
-    status = run_bench(
-        parts or [], options, json_file=json_file, plot=plot, check=check, source=source
-    )
-    if status:
-        raise typer.Exit(status)
 
 
 @weights_app.command('list')

@@ -108,8 +108,8 @@ class MissingDependencyError(HydranetError):
 _EXTRAS = {
     'rclpy': 'ros', 'sensor_msgs': 'ros', 'std_msgs': 'ros', 'diagnostic_msgs': 'ros',
     'rosgraph_msgs': 'ros', 'lifecycle_msgs': 'ros', 'torch': 'train', 'onnx': 'train',
-    'mujoco': 'train', 'onnxruntime': 'cpu', 'tensorrt': 'gpu', 'matplotlib': 'bench',
-    'openvino': 'bench', 'threadpoolctl': 'bench',
+    'mujoco': 'scenes', 'hydranet_scenes': 'scenes', 'onnxruntime': 'cpu', 'tensorrt': 'gpu',
+    'matplotlib': 'bench', 'openvino': 'bench', 'threadpoolctl': 'bench',
 }  # fmt: skip
 
 

@@ -74,15 +74,19 @@ def find_model(name: str) -> Path:
     """
     Return the path of a model file given by path or by name.
 
-    A name with a folder in it is taken as a path; a bare name is looked up in the working folder
-    and then in :func:`model_directories`.
+    A name with a folder in it is taken as a path; a bare NAME.onnx is looked up in the working
+    folder, then in :func:`model_directories` as NAME.onnx and as NAME/NAME.onnx.
 
     :raises ModelNotFoundError: with the places that were searched.
     """
     given = Path(name).expanduser()
     places = [given]
     if given.parent == Path('.') and not given.is_absolute():
-        places += [folder / given.name for folder in model_directories()]
+        places += [
+            folder / part / given.name
+            for folder in model_directories()
+            for part in ('', given.stem)
+        ]
     for place in places:
         if place.is_file():
             return place.resolve()

@@ -129,7 +129,11 @@ def install(venv: Path, extras: list[str], ros: str) -> None:
         run([*pip, '-q', *extra_index, *constraints, 'torch'])
     say(f'installing hydranet_ros[{",".join(extras)}]')
     run([*pip, '-q', *constraints, '-e', f'{ROOT}[{",".join(extras)}]'])
-    if 'train' in extras and not has_osmesa():
+    if 'scenes' not in extras:
+        return
+    say('installing hydranet_scenes')
+    run([*pip, '-q', *constraints, '--no-deps', '-e', str(ROOT / 'hydranet_scenes')])
+    if not has_osmesa():
         if install_system_packages(['libosmesa6']):
             say('libosmesa6 installed (MuJoCo renders the scenes with it)')
         else:

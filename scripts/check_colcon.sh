@@ -2,7 +2,7 @@
 # Build with colcon in a scratch workspace and start what it installed.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-python3 "$root/scripts/bootstrap.py" colcon cpu ros train test lint
+python3 "$root/scripts/bootstrap.py" colcon cpu ros train scenes test lint
 workspace=$(mktemp -d)
 trap 'rm -rf "$workspace"' EXIT
 mkdir -p "$workspace/src"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import random
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = 'HYDRANET_DATA'
+
+# Child processes find the benchmarks, which only run from a checkout and are never installed.
+os.environ['PYTHONPATH'] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,13 +48,8 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
 
 
 def benchmark(name: str) -> ModuleType:
-    """Return a script of ``benchmarks/`` as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / 'benchmarks' / f'{name}.py')
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    """Return an experiment of ``benchmarks/experiments`` as a module."""
+    return importlib.import_module(f'benchmarks.experiments.{name}')
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, benchmark
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.training.data.catalogue import open_dataset
+from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import DataSource
 
 SCRIPT = ROOT / 'benchmarks' / 'asymmetric.py'

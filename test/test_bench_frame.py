@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (extra: cpu)')
 
-from hydranet_ros.bench.result import BenchOptions
+from benchmarks.suites.result import BenchOptions
 from hydranet_ros.errors import BenchError
 
 SIZES = ('640x480', '1242x375')
@@ -40,7 +40,7 @@ def frame_result(tmp_path_factory):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
     from model_factory import make_model
 
-    from hydranet_ros.bench import frame
+    from benchmarks.suites import frame
 
     model = make_model(tmp_path_factory.mktemp('frame') / 'tiny.onnx')
     return frame.run(replace(QUICK, model=model), said)
@@ -78,7 +78,7 @@ def test_another_picture_than_the_network_s_stops_the_benchmark(tmp_path, monkey
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
     from model_factory import make_model
 
-    from hydranet_ros.bench import frame, frame_rig
+    from benchmarks.suites import frame, frame_rig
 
     true = frame_rig.reference
     monkeypatch.setattr(
@@ -94,7 +94,7 @@ def test_another_picture_than_the_network_s_stops_the_benchmark(tmp_path, monkey
 @pytest.fixture(scope='module')
 def baseline():
     pytest.importorskip('torch', reason='torch is not installed (extra: train)')
-    from hydranet_ros.bench import baseline
+    from benchmarks.suites import baseline
 
     return baseline
 
@@ -103,8 +103,8 @@ def test_the_official_network_has_the_official_structure():
     """Unsplit pools and batch norm apart, and the same function as the network that is ours."""
     torch = pytest.importorskip('torch', reason='torch is not installed (extra: train)')
 
-    from hydranet_ros.bench.official import official_network
-    from hydranet_ros.network.decoder import MaxPool5
+    from benchmarks.suites.official import official_network
+    from hydranet_ros.network.decoders import MaxPool5
     from hydranet_ros.network.hydranet import HydraNet
 
     network = official_network(classes=40)
@@ -154,7 +154,7 @@ def test_answers_that_differ_are_refused(baseline):
 
 def test_the_node_is_started_and_its_memory_read(tiny_model):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    from hydranet_ros.bench import start
+    from benchmarks.suites import start
 
     result = start.run(replace(QUICK, model=tiny_model), said)
     figures = result.figures
@@ -170,7 +170,7 @@ def test_the_node_is_started_and_its_memory_read(tiny_model):
 
 def test_a_node_that_cannot_start_is_reported_with_its_own_words(tmp_path):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    from hydranet_ros.bench import starter
+    from benchmarks.suites import starter
 
     broken = starter.Starter(tmp_path / 'missing.onnx', limit=5.0)
     with broken, pytest.raises(BenchError, match=r'missing\.onnx'):
@@ -178,7 +178,7 @@ def test_a_node_that_cannot_start_is_reported_with_its_own_words(tmp_path):
 
 
 def test_import_times_are_read_from_python_s_report():
-    from hydranet_ros.bench.import_times import import_times, parse
+    from benchmarks.suites.import_times import import_times, parse
 
     report = (
         'import time: self [us] | cumulative | imported package\n'

@@ -15,10 +15,10 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import ROOT, wait_for
 
-from hydranet_ros.bench.graph import run
-from hydranet_ros.bench.graph_nodes import Frame, Stretch, joined
-from hydranet_ros.bench.processes import Process
-from hydranet_ros.bench.result import BenchOptions
+from benchmarks.suites.graph import run
+from benchmarks.suites.graph_nodes import Frame, Stretch, joined
+from benchmarks.suites.processes import Process
+from benchmarks.suites.result import BenchOptions
 from hydranet_ros.errors import BenchError
 
 KEYS = {
@@ -33,9 +33,9 @@ KEYS = {
 
 @pytest.fixture(scope='module')
 def result():
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     said: list[str] = []
     return run(BenchOptions(quick=True, rounds=3, model=model), said.append)
 
@@ -107,7 +107,7 @@ def test_a_process_that_says_nothing_is_an_error(tmp_path):
 
 def test_commands_go_in_and_facts_come_out(tmp_path):
     code = """
-from hydranet_ros.bench.processes import Commands, say_fact
+from benchmarks.suites.processes import Commands, say_fact
 import time
 print('only for the log')
 Commands().serve(lambda words: say_fact(words=words), lambda: time.sleep(0.01))
@@ -122,7 +122,7 @@ Commands().serve(lambda words: say_fact(words=words), lambda: time.sleep(0.01))
 def test_cpu_memory_and_faults_of_a_process_are_counted(tmp_path):
     code = """
 import time
-from hydranet_ros.bench.processes import say_fact
+from benchmarks.suites.processes import say_fact
 input()
 until = time.process_time() + 0.2
 while time.process_time() < until:
@@ -149,7 +149,7 @@ def test_a_process_ends_when_the_benchmark_is_killed(tmp_path):
     code = f"""
 import os, sys, time
 from pathlib import Path
-from hydranet_ros.bench.processes import Process
+from benchmarks.suites.processes import Process
 child = Process(['sleep', '120'], os.environ, Path({str(tmp_path / 'inner')!r}))
 print(child.pid, flush=True)
 time.sleep(120)

@@ -16,7 +16,7 @@ from hydranet_ros.errors import DatasetError, TrainingError
 from hydranet_ros.preset import load_classes
 from hydranet_ros.resources import config_file
 from hydranet_ros.training.data import files
-from hydranet_ros.training.data.catalogue import KINDS, check_dataset, open_dataset
+from hydranet_ros.training.data.catalog import KINDS, check_dataset, open_dataset
 from hydranet_ros.training.data.class_map import class_map_names, identity_map, load_class_map
 from hydranet_ros.training.data.source import DataSource, parse_source
 from hydranet_ros.training.sample import Sample

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.training.data.catalogue import check_dataset, open_dataset
+from hydranet_ros.training.data.catalog import check_dataset, open_dataset
 from hydranet_ros.training.data.reader import Reader
 from hydranet_ros.training.data.source import DataSource
 

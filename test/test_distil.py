@@ -23,12 +23,12 @@ from onnx import TensorProto, helper, numpy_helper
 from hydranet_ros.errors import DatasetError, HydranetError, TrainingError
 from hydranet_ros.network.checkpoints import save_checkpoint
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
-from hydranet_ros.training.consensus import Looks, Votes, consult, translate
 from hydranet_ros.training.data.class_map import load_class_map
 from hydranet_ros.training.distil import DistilOptions, distil, open_data, parse_scales
 from hydranet_ros.training.folder_writer import encode_depth, encode_normals
 from hydranet_ros.training.sample import Sample
 from hydranet_ros.training.teachers import Opinion, TeacherFacts, open_teacher
+from hydranet_ros.training.test_time_augmentation import Looks, Votes, consult, translate
 
 ROOT = Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 48, 64

@@ -8,10 +8,10 @@ import torch
 
 from hydranet_ros.errors import DatasetError, ModelError
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNetConfig, build_hydranet
-from hydranet_ros.training.evaluate import measure, predict
 from hydranet_ros.training.evaluation.crops import CROPS, crop_window
 from hydranet_ros.training.evaluation.tally import Protocol, Tally, metric_depth
 from hydranet_ros.training.sample import Sample
+from hydranet_ros.training.validation import measure, predict
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 

@@ -19,7 +19,7 @@ from hydranet_ros.errors import DatasetError, MediaError, ModelError
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 from hydranet_ros.preset import load_classes
 from hydranet_ros.training.adverse import CORRUPTIONS
-from hydranet_ros.training.data.catalogue import KINDS
+from hydranet_ros.training.data.catalog import KINDS
 from hydranet_ros.training.evaluation import run as running
 from hydranet_ros.training.evaluation.command import run_eval
 from hydranet_ros.training.evaluation.predictors import open_model
@@ -412,8 +412,8 @@ def test_an_exported_model_takes_no_preset(tiny_model) -> None:
 def test_a_checkpoint_and_its_export_measure_alike(tmp_path, pictures) -> None:
     """Torch and the node's engine on the same images: the same figures to 0.1 %."""
     from hydranet_ros.network.checkpoints import load_checkpoint
-    from hydranet_ros.network.deployed import DeployedNetwork
     from hydranet_ros.network.export import write_graph
+    from hydranet_ros.network.export_module import DeployedNetwork
 
     checkpoint = network_file(tmp_path / 'model.ckpt', 6)
     exported = tmp_path / 'model.onnx'
@@ -436,7 +436,7 @@ def test_the_kitti_example_measured_another_way(data_dir: Path) -> None:
     """On the real photograph, with sets of pixels instead of a confusion matrix."""
     from hydranet_ros.engine import Engine, EngineOptions
 
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     folder = data_dir / 'kitti'
     result = evaluate(
         str(model), [f'coloured:{folder}'], EvalOptions(), opener={'provider': 'cpu'}

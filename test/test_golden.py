@@ -25,9 +25,9 @@ STEP = 4
 
 @pytest.fixture(scope='module')
 def result():
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     image = read_image(PICTURE)
     camera = CameraModel(image.shape[1], image.shape[0], 186.0, 186.0, 159.5, 89.5)
     perception = Perception(Engine(model))
@@ -57,9 +57,9 @@ def test_the_picture_is_understood(result):
 
 def test_a_real_road_goes_on_towards_the_horizon(data_dir: Path):
     """The depth of the road in KITTI's example grows from row to row; one photograph."""
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     image = read_image(data_dir / 'kitti' / '000099.png')
     truth = read_image(data_dir / 'kitti' / 'segm_gt_000099.png')
     road = (truth == (128, 64, 128)).all(-1)

@@ -11,7 +11,7 @@ from reference_network import random_reference
 from hydranet_ros.errors import CheckpointError
 from hydranet_ros.network.checkpoint_layouts import from_official
 from hydranet_ros.network.checkpoints import Checkpoint
-from hydranet_ros.network.decoder import MaxPool5
+from hydranet_ros.network.decoders import MaxPool5
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 
 TWO = ('segmentation', 'depth')

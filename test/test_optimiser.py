@@ -10,7 +10,7 @@ from torch import nn
 
 from hydranet_ros.network.hydranet import build_hydranet
 from hydranet_ros.training.config import OptimiserSettings
-from hydranet_ros.training.optimiser import (
+from hydranet_ros.training.optimizer import (
     MuonAdamW,
     build_optimiser,
     is_matrix,

@@ -62,7 +62,7 @@ def window(labels: np.ndarray, depth: np.ndarray, wanted: int) -> Window:
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return eight windows of rendered streets, all six classes among them."""
-    from hydranet_ros.scenes.dataset import render_dataset
+    from hydranet_scenes.dataset import render_dataset
 
     folder = tmp_path_factory.mktemp('overfit')
     whole, parts = folder / 'whole', folder / 'parts'

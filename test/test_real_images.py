@@ -22,8 +22,8 @@ from hydranet_ros.ros.profile import PUBLICATION_MODE
 @pytest.fixture
 def stream(ros, tmp_path: Path):
     """Return a function that plays pictures at 2 Hz to ``hydranet run street``."""
-    if not (ROOT / 'models' / 'street.onnx').is_file():
-        pytest.skip('models/street.onnx is not there')
+    if not (ROOT / 'models' / 'street' / 'street.onnx').is_file():
+        pytest.skip('models/street/street.onnx is not there')
     # Not even a user who has all of ROS publish asynchronously loses the player's last image.
     environment = {
         **os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: 'ASYNCHRONOUS',

@@ -17,24 +17,24 @@ import pytest
 
 from hydranet_ros.errors import SceneError
 from hydranet_ros.preset import load_classes
-from hydranet_ros.scenes import bag as scene_bag
-from hydranet_ros.scenes import room_bath, room_furniture, room_props, room_storage, room_walls
-from hydranet_ros.scenes.dataset import DEPTH_SCALE, render_dataset
-from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.room import Layout, Room
-from hydranet_ros.scenes.room_builder import Bounds, RoomBuilder, rotation
-from hydranet_ros.scenes.room_classes import Nyud
-from hydranet_ros.scenes.room_kit import Kit
-from hydranet_ros.scenes.room_layouts import KINDS, build_room
-from hydranet_ros.scenes.room_look import (
+from hydranet_scenes import bag as scene_bag
+from hydranet_scenes import room_bath, room_furniture, room_props, room_storage, room_walls
+from hydranet_scenes.dataset import DEPTH_SCALE, render_dataset
+from hydranet_scenes.renderer import Pose, RawFrame, StreetRenderer
+from hydranet_scenes.room import Layout, Room
+from hydranet_scenes.room_builder import Bounds, RoomBuilder, rotation
+from hydranet_scenes.room_classes import Nyud
+from hydranet_scenes.room_kit import Kit
+from hydranet_scenes.room_layouts import KINDS, build_room
+from hydranet_scenes.room_look import (
     IndoorAppearance,
     mild_indoor,
     openness,
     varied_indoor,
 )
-from hydranet_ros.scenes.room_views import hand_held, nyud_camera
-from hydranet_ros.scenes.room_walk import Walk
-from hydranet_ros.scenes.room_walls import THICK
+from hydranet_scenes.room_views import hand_held, nyud_camera
+from hydranet_scenes.room_walk import Walk
+from hydranet_scenes.room_walls import THICK
 
 SIZE = (72, 96)
 CAMERA = nyud_camera(SIZE)

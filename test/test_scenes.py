@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.scenes import bag as scene_bag
-from hydranet_ros.scenes.appearance import Appearance, mild_look, varied_look
-from hydranet_ros.scenes.builder import CAR, OTHER, ROAD, SKY
-from hydranet_ros.scenes.dataset import DEPTH_SCALE, render_dataset
-from hydranet_ros.scenes.drive import kitti_camera, pose_at
-from hydranet_ros.scenes.renderer import Pose, RawFrame, StreetRenderer
-from hydranet_ros.scenes.street import STREET_KINDS, Street, build_street
+from hydranet_scenes import bag as scene_bag
+from hydranet_scenes.appearance import Appearance, mild_look, varied_look
+from hydranet_scenes.builder import CAR, OTHER, ROAD, SKY
+from hydranet_scenes.dataset import DEPTH_SCALE, render_dataset
+from hydranet_scenes.drive import kitti_camera, pose_at
+from hydranet_scenes.renderer import Pose, RawFrame, StreetRenderer
+from hydranet_scenes.street import STREET_KINDS, Street, build_street
 
 SIZE = (96, 192)
 FOCAL = kitti_camera(SIZE).fx

@@ -25,7 +25,7 @@ from hydranet_ros.network.checkpoints import load_checkpoint, save_checkpoint
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 from hydranet_ros.training.batches import BatchSource, BatchStream
 from hydranet_ros.training.config import load_config
-from hydranet_ros.training.data.catalogue import open_dataset
+from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.learner import JointLearner
 from hydranet_ros.training.train import Hardware, train
 

@@ -16,9 +16,9 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import ROOT
 
-from hydranet_ros.bench.graph_domain import environment
-from hydranet_ros.bench.graph_wire import WORKERS
-from hydranet_ros.bench.processes import Process
+from benchmarks.suites.graph_domain import environment
+from benchmarks.suites.graph_wire import WORKERS
+from benchmarks.suites.processes import Process
 from hydranet_ros.ros.profile import SWITCH, TRANSPORTS
 
 OURS, STOCK = {'profile': True}, {'profile': False}
@@ -64,7 +64,7 @@ def test_a_large_cloud_arrives_whole_whatever_transports_the_other_side_has(
 SMALL = """
 import json, sys, tempfile
 from pathlib import Path
-from hydranet_ros.bench.graph_wire import PROFILE, measure_wire
+from benchmarks.suites.graph_wire import PROFILE, measure_wire
 with tempfile.TemporaryDirectory() as folder:
     times = measure_wire(Path(folder), (PROFILE,), rounds=3, stream=5)['profile']
     logs = [path.read_text() for path in Path(folder).iterdir()]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
 from hydranet_ros.model_info import ModelInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
-from hydranet_ros.network.deployed import (
+from hydranet_ros.network.export_module import (
     INTERNAL_SCALES,
     TARGETS,
     UPSAMPLINGS,
@@ -30,7 +30,7 @@ from hydranet_ros.network.deployed import (
 )
 from hydranet_ros.network.graph_rewrites import rewrite_graph
 from hydranet_ros.network.hydranet import MEAN, STD
-from hydranet_ros.network.quantise import (
+from hydranet_ros.network.quantize import (
     Loss,
     calibration_pictures,
     measure_loss,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from hydranet_ros.errors import CheckpointError
 from hydranet_ros.model_info import TASKS
-from hydranet_ros.network.decoder import Decoder
+from hydranet_ros.network.decoders import Decoder
 from hydranet_ros.network.encoders import ENCODERS, build_encoder
 
 MEAN = (0.485, 0.456, 0.406)
@@ -32,7 +32,7 @@ class HydraNetConfig:
     :param encoder: one of :data:`~hydranet_ros.network.encoders.ENCODERS`.
     :param num_classes: outputs of the segmentation head.
     :param tasks: any non-empty subset of segmentation, depth, normals.
-    :param align_corners: see :class:`~hydranet_ros.network.decoder.Decoder`.
+    :param align_corners: see :class:`~hydranet_ros.network.decoders.Decoder`.
     :raises CheckpointError: if a value is outside what is allowed.
     """
 

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hydranet_ros.network.decoder import WIDTH, ChainedResidualPooling, Decoder, Head, Stem
+from hydranet_ros.network.decoders import WIDTH, ChainedResidualPooling, Decoder, Head, Stem
 from hydranet_ros.network.encoders import InvertedResidual, MobileNetV2, ResNet
 from hydranet_ros.network.hydranet import STD, STRIDE, HydraNet
 
@@ -107,7 +107,7 @@ class GroupedResidual(nn.Module):
 
 
 class RewrittenDecoder(nn.Module):
-    """What :class:`~hydranet_ros.network.decoder.Decoder` computes."""
+    """What :class:`~hydranet_ros.network.decoders.Decoder` computes."""
 
     def __init__(self, decoder: Decoder, class_slice: ClassSlice | None = None) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ def _part_of_pooling(pool: ChainedResidualPooling, part: slice) -> ChainedResidu
 
 class RewrittenHead(nn.Module):
     """
-    What :class:`~hydranet_ros.network.decoder.Head` computes, from groups of channels.
+    What :class:`~hydranet_ros.network.decoders.Head` computes, from groups of channels.
 
     :param parts: the channels of each group.
     :param class_slice: (first, last + 1) output, ``None`` for all.

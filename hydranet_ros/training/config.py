@@ -55,7 +55,7 @@ class NetworkSettings:
 @dataclass(frozen=True)
 class OptimiserSettings:
     """
-    See :func:`~hydranet_ros.training.optimiser.build_optimiser`.
+    See :func:`~hydranet_ros.training.optimizer.build_optimiser`.
 
     :param kind: ``muon`` (with AdamW for what is no 1x1 convolution), ``adamw`` or ``sgd``.
     :param learning_rate: of the decoder; the encoder's is ``encoder_factor`` times that.

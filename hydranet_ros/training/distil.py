@@ -23,14 +23,20 @@ from rich.progress import Progress
 
 from hydranet_ros.errors import DatasetError, TrainingError
 from hydranet_ros.model_info import UNLABELLED, ClassInfo
-from hydranet_ros.training.consensus import Answer, Looks, Translation, consult, translate
-from hydranet_ros.training.data.catalogue import open_dataset
+from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.class_map import load_class_map
 from hydranet_ros.training.data.reader import Reader
 from hydranet_ros.training.data.source import parse_source
 from hydranet_ros.training.folder_writer import FolderWriter
 from hydranet_ros.training.sample import Sample, Samples
 from hydranet_ros.training.teachers import TASKS, Teacher, TeacherFacts
+from hydranet_ros.training.test_time_augmentation import (
+    Answer,
+    Looks,
+    Translation,
+    consult,
+    translate,
+)
 
 ASKED = {'labels': ('labels',), 'depth': ('depth',), 'both': TASKS}
 

@@ -25,7 +25,7 @@ from hydranet_ros.training.losses import (
     segmentation_loss,
     silog_loss,
 )
-from hydranet_ros.training.optimiser import build_optimiser
+from hydranet_ros.training.optimizer import build_optimiser
 from hydranet_ros.training.schedules import rate
 
 

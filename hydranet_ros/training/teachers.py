@@ -3,7 +3,7 @@ Teachers: networks that say what a data set does not.
 
 Three kinds behind one interface: a checkpoint run by PyTorch, a model file of ours run by the
 engine that the node uses, and any other ONNX model with a description
-(:mod:`hydranet_ros.training.foreign_teacher`). Labels are hard, as in the paper: a teacher's
+(:mod:`hydranet_ros.training.onnx_teacher`). Labels are hard, as in the paper: a teacher's
 probabilities only serve to merge several looks and to leave out what it is unsure of.
 """
 
@@ -28,8 +28,8 @@ from hydranet_ros.network.checkpoints import load_checkpoint
 from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.preset import Preset
 from hydranet_ros.providers import open_session
-from hydranet_ros.training.foreign_teacher import ForeignNetwork, load_description
 from hydranet_ros.training.losses import resize_to
+from hydranet_ros.training.onnx_teacher import ForeignNetwork, load_description
 
 TASKS = ('labels', 'depth')
 logger = logging.getLogger(__name__)

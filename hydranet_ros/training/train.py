@@ -35,10 +35,10 @@ from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.checkpoints import load_checkpoint, load_encoder, save_checkpoint
 from hydranet_ros.training.batches import BatchSource, BatchStream
 from hydranet_ros.training.config import TrainConfig, TrainingSource, load_config
-from hydranet_ros.training.data.catalogue import check_dataset, open_dataset
-from hydranet_ros.training.evaluate import measure
+from hydranet_ros.training.data.catalog import check_dataset, open_dataset
 from hydranet_ros.training.learner import JointLearner
 from hydranet_ros.training.sample import Samples
+from hydranet_ros.training.validation import measure
 
 
 @dataclass(frozen=True)

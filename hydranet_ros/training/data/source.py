@@ -19,7 +19,7 @@ class DataSource:
     """
     One data set on disk.
 
-    :param kind: one of :data:`hydranet_ros.training.data.catalogue.KINDS`.
+    :param kind: one of :data:`hydranet_ros.training.data.catalog.KINDS`.
     :param root: folder or file; a name in capitals at its head stands for a folder that the
         command line gives, as in ``CAMVID`` or ``SCENES/train``.
     :param split: which part of the set; kinds without parts know ``train`` only.

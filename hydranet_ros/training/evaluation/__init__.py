@@ -13,5 +13,5 @@
     sheet.py        the best and worst images as a picture
 
 The sums themselves are in :mod:`hydranet_ros.training.metrics`; the training loop measures with
-:mod:`hydranet_ros.training.evaluate`.
+:mod:`hydranet_ros.training.validation`.
 """

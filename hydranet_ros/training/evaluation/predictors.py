@@ -1,9 +1,9 @@
 """
 A checkpoint or an exported model, and what it says of an image.
 
-An exported model is run by the very engine that the node uses; a checkpoint as the part of the
-graph that export would write (:mod:`hydranet_ros.network.deployed`): logits are brought to the
-image's size before the argmax, depth is an absolute value, normals are in the optical frame.
+The engine of the node runs an exported model. A checkpoint runs as the part of the graph that
+export would write (:mod:`hydranet_ros.network.export_module`): logits are resized to the image's
+size before the argmax, depth is an absolute value, normals are in the optical frame.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import ModelError
 from hydranet_ros.model_info import ClassInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
-from hydranet_ros.network.deployed import DeployedNetwork
+from hydranet_ros.network.export_module import DeployedNetwork
 from hydranet_ros.network.hydranet import HydraNet
 from hydranet_ros.preset import ExportFacts, Preset
 from hydranet_ros.resources import find_model

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import DatasetError
 from hydranet_ros.model_info import ClassInfo
 from hydranet_ros.training.adverse import CORRUPTIONS, corrupt
-from hydranet_ros.training.data.catalogue import open_dataset
+from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import parse_source
 from hydranet_ros.training.evaluation.crops import CROPS
 from hydranet_ros.training.evaluation.predictors import LoadedModel, open_model

@@ -1,0 +1,1 @@
+"""Benchmarks of hydranet_ros: ``python -m benchmarks``; single experiments in ``experiments``."""

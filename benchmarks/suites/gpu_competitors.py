@@ -1,0 +1,305 @@
+"""
+The ways to run the network on an NVIDIA GPU that :mod:`benchmarks.suites.gpu` compares.
+
+Not run on hardware yet; see there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.suites.official import official_network
+from hydranet_ros.errors import BenchError
+
+if TYPE_CHECKING:
+    import torch
+
+    from hydranet_ros.network.hydranet import HydraNet
+
+BASELINE = 'PyTorch eager, float32'
+WIDTHS = {'float32': 4, 'float16': 2, 'bfloat16': 2}
+"""Precisions, and the bytes of a number in them."""
+SIZE = (480, 640)
+_GEMM_SIZE = 8192
+_COPY_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class DeviceLimits:
+    """Operations a second by precision, bytes a second of memory and of copies to the device."""
+
+    flops: Mapping[str, float]
+    memory: float
+    copy: float
+
+
+@dataclass
+class Competitor:
+    """
+    One way to run the network on the device.
+
+    :param call: from ``image`` to (labels, depth), all on the device.
+    :param precision: a key of the precisions; its floors are those of the convolutions in it.
+    """
+
+    name: str
+    precision: str
+    call: Callable[[], tuple[Any, Any]]
+    device_ms: list[float] = field(default_factory=list)
+    launch_ms: list[float] = field(default_factory=list)
+
+
+def our_network() -> HydraNet:
+    """Return the product's network with the weights of the official structure."""
+    from hydranet_ros.network.hydranet import HydraNet
+
+    official = official_network()
+    network = HydraNet(official.config).eval()
+    network.load_state_dict(official.state_dict())
+    return network
+
+
+def device_module(
+    network: HydraNet, precision: str, *, channels_last: bool = True
+) -> torch.nn.Module:
+    """
+    Return the deployed network for batches, all from pixels to labels and depth on one device.
+
+    Pixels are normalised in float32 and then rounded to ``precision``. Depth is given back in
+    float32.
+
+    :param channels_last: keep the camera's order of bytes throughout the network.
+    """
+    import torch
+    from torch import nn
+
+    from hydranet_ros.network.hydranet import MEAN, STD
+
+    kind = getattr(torch, precision)
+    order = torch.channels_last if channels_last else torch.contiguous_format
+
+    class OnDevice(nn.Module):
+        offset: torch.Tensor
+        factor: torch.Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer('offset', 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
+            self.register_buffer('factor', 1 / (255 * torch.tensor(STD).view(1, 3, 1, 1)))
+            self.network = network.to(dtype=kind, memory_format=order)  # type: ignore[call-overload]
+
+        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            size = image.shape[1:3]
+            pixels = (image.permute(0, 3, 1, 2).float() - self.offset) * self.factor
+            found = self.network(pixels.to(kind).contiguous(memory_format=order))
+            logits, depth = (
+                nn.functional.interpolate(found[name], size=size, mode='bilinear')
+                for name in ('segmentation', 'depth')
+            )
+            return logits.argmax(1).to(torch.uint8), depth[:, 0].float().abs()
+
+    return OnDevice().eval()
+
+
+def build_competitors(
+    batch: int, image: torch.Tensor, folder: Path, stream: Any, notes: list[str],
+    say: Callable[[str], None],
+) -> list[Competitor]:  # fmt: skip
+    """Build what can be built here, :data:`BASELINE` first; what cannot be is a note."""
+    import torch
+
+    official = device_module(official_network(), 'float32', channels_last=False).cuda()
+    found = [Competitor(BASELINE, 'float32', _bound(official, image))]
+    for precision in WIDTHS:
+        module = device_module(our_network(), precision).cuda()
+        if precision != 'float32':
+            name = f'PyTorch eager, {precision}'
+            found.append(Competitor(name, precision, _bound(module, image)))
+        say(f'batch {batch}: PyTorch in {precision}')
+        graph = _attempt(f'PyTorch, CUDA graph, {precision}', notes, _cuda_graph, module, image)
+        if graph:
+            found.append(Competitor(f'PyTorch, CUDA graph, {precision}', precision, graph))
+        if precision == 'float16':
+            compiled = _attempt('torch.compile', notes, _compiled, module, image)
+            if compiled:
+                found.append(Competitor(f'torch.compile, {precision}', precision, compiled))
+    path = _export(batch, folder / f'batch{batch}.onnx')
+    for name, precision, providers in _providers(folder, stream):
+        say(f'batch {batch}: {name}')
+        call = _attempt(name, notes, _session, path, providers, image)
+        if call:
+            found.append(Competitor(name, precision, call))
+    torch.cuda.synchronize()
+    return found
+
+
+def _attempt(name: str, notes: list[str], build: Callable, *arguments: Any) -> Any:
+    try:
+        call = build(*arguments)
+        call()
+    except Exception as err:  # a compiler, a driver, a provider: each has errors of its own
+        first = str(err).strip().splitlines()
+        notes.append(f'{name} was left out: {type(err).__name__}: {first[0] if first else ""}')
+        return None
+    return call
+
+
+def _bound(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
+    return lambda: module(image)
+
+
+def _cuda_graph(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
+    import torch
+
+    for _ in range(3):
+        module(image)
+    torch.cuda.current_stream().synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        results = module(image)
+
+    def call() -> tuple[Any, Any]:
+        graph.replay()
+        return results
+
+    return call
+
+
+def _compiled(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
+    import torch
+
+    compiled = torch.compile(module, mode='max-autotune-no-cudagraphs')
+    return lambda: compiled(image)
+
+
+def _export(batch: int, path: Path) -> Path:
+    """Write the network with what follows it, for a fixed batch."""
+    import warnings
+
+    import torch
+
+    from hydranet_ros.network.export import OPSET
+
+    module = device_module(our_network(), 'float32', channels_last=False)
+    image = torch.zeros(batch, *SIZE, 3, dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            module, (image,), str(path), input_names=['image'], output_names=['labels', 'depth'],
+            opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+    return path
+
+
+def _providers(folder: Path, stream: Any) -> list[tuple[str, str, list]]:
+    """Return name, precision and provider list of each session that ONNX Runtime should try."""
+    own = {'device_id': 0, 'user_compute_stream': str(stream.cuda_stream)}
+    cuda = {**own, 'use_tf32': 0, 'cudnn_conv_algo_search': 'EXHAUSTIVE'}
+    cache = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': str(folder)}
+    found: list[tuple[str, str, list]] = [
+        ('ONNX Runtime CUDA, float32', 'float32', [('CUDAExecutionProvider', cuda)]),
+        ('ONNX Runtime CUDA, CUDA graph, float32', 'float32',
+         [('CUDAExecutionProvider', {**cuda, 'enable_cuda_graph': 1})]),
+    ]  # fmt: skip
+    for precision, half in (('float32', False), ('float16', True)):
+        for graph in (False, True):
+            name = f'TensorRT, {"CUDA graph, " if graph else ""}{precision}'
+            settings = {
+                **own, **cache, 'trt_fp16_enable': half, 'trt_cuda_graph_enable': graph,
+            }  # fmt: skip
+            providers = [('TensorrtExecutionProvider', settings), ('CUDAExecutionProvider', cuda)]
+            found.append((name, precision, providers))
+    return found
+
+
+def _session(path: Path, providers: list, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
+    import torch
+
+    from hydranet_ros.providers import import_runtime
+
+    runtime = import_runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    session = runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    wanted = providers[0][0]
+    if session.get_providers()[0] != wanted:
+        raise BenchError(f'{wanted} did not load; onnxruntime names the missing library above')
+    labels = torch.empty(image.shape[:3], dtype=torch.uint8, device='cuda')
+    depth = torch.empty(image.shape[:3], dtype=torch.float32, device='cuda')
+    binding = session.io_binding()
+    binding.bind_input('image', 'cuda', 0, np.uint8, tuple(image.shape), image.data_ptr())
+    for name, tensor, kind in (('labels', labels, np.uint8), ('depth', depth, np.float32)):
+        binding.bind_output(name, 'cuda', 0, kind, tuple(tensor.shape), tensor.data_ptr())
+    run_options = runtime.RunOptions()
+    run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
+
+    def call() -> tuple[Any, Any]:
+        session.run_with_iobinding(binding, run_options)
+        return labels, depth
+
+    return call
+
+
+def first_pipeline(host: torch.Tensor) -> Callable[[], None]:
+    """Return what one would write first for one image: only the network is on the device."""
+    import cv2
+    import torch
+
+    from hydranet_ros.network.hydranet import MEAN, STD
+
+    network = official_network().cuda()
+    image = host[0].numpy()
+    mean, std = np.array(MEAN), np.array(STD)
+
+    def call() -> None:
+        scaled = (image / 255.0 - mean) / std
+        batch = torch.tensor(scaled.transpose(2, 0, 1)[None]).float().cuda()
+        found = network(batch)
+        logits = found['segmentation'][0].cpu().numpy().transpose(1, 2, 0)
+        depth = found['depth'][0, 0].cpu().numpy()
+        full = cv2.resize(logits, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        full.argmax(2).astype(np.uint8)
+        np.abs(cv2.resize(depth, image.shape[1::-1], interpolation=cv2.INTER_CUBIC))
+
+    return call
+
+
+def device_limits() -> DeviceLimits:
+    """Measure the device: matrix products by precision, a copy within it, a copy to it."""
+    import torch
+
+    flops = {}
+    for precision in WIDTHS:
+        a, b = (
+            torch.randn(_GEMM_SIZE, _GEMM_SIZE, device='cuda', dtype=getattr(torch, precision))
+            for _ in range(2)
+        )
+        out = torch.empty_like(a)
+        flops[precision] = 2 * _GEMM_SIZE**3 / _seconds(lambda: torch.mm(a, b, out=out))  # noqa: B023
+    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device='cuda')
+    target = torch.empty_like(source)
+    memory = 2 * _COPY_BYTES / _seconds(lambda: target.copy_(source))
+    pinned = torch.empty(_COPY_BYTES // 8, dtype=torch.uint8).pin_memory()
+    part = target[: _COPY_BYTES // 8]
+    copy = (_COPY_BYTES // 8) / _seconds(lambda: part.copy_(pinned, non_blocking=True))
+    return DeviceLimits(flops, memory, copy)
+
+
+def _seconds(call: Callable[[], object], trials: int = 10) -> float:
+    """Return the shortest device time of some calls."""
+    import torch
+
+    took = []
+    for _ in range(trials + 2):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        call()
+        end.record()
+        torch.cuda.synchronize()
+        took.append(begin.elapsed_time(end) / 1e3)
+    return min(took[2:])

@@ -1,0 +1,74 @@
+"""What a figure was measured on: the machine, the versions, the state of the source."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.suites.result import usable_cores
+from hydranet_ros import __version__
+from hydranet_ros.engine_cache import gpu_name
+
+PACKAGES = (
+    'numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu', 'onnx', 'torch',
+    'openvino', 'tensorrt', 'ros-rclpy',
+)  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor's name, cores, memory, graphics card and what else it is doing."""
+    kilobytes = int((_first('/proc/meminfo', 'MemTotal') or '0').split()[0])
+    return {
+        'cpu': _first('/proc/cpuinfo', 'model name') or platform.processor() or 'unknown',
+        'cores': usable_cores(),
+        'memory_gib': round(kilobytes / 2**20, 1),
+        'gpu': gpu_name(0) or None,
+        'system': f'{platform.system()} {platform.release().partition("-")[0]}',
+        'load_before': round(os.getloadavg()[0], 2),
+    }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of this package and of those that do the work."""
+    found = {'python': platform.python_version(), 'hydranet_ros': __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> dict[str, Any] | None:
+    """Return the commit of the checkout and whether files differ from it; ``None`` outside one."""
+    root = Path(__file__).resolve().parent.parent.parent
+    if not (root / '.git').exists():
+        return None
+    head = _git(root, 'rev-parse', 'HEAD')
+    if not head:
+        return None
+    return {'hash': head, 'dirty': bool(_git(root, 'status', '--porcelain'))}
+
+
+def _first(file: str, key: str) -> str:
+    """Return the value of the first ``key : value`` line of a file of /proc."""
+    try:
+        lines = Path(file).read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return ''
+    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith(key)), '')
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ['git', '-C', str(root), *arguments], capture_output=True, text=True, timeout=20,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ''
+    return done.stdout.strip() if done.returncode == 0 else ''

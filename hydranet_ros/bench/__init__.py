@@ -1,1 +1,0 @@
-"""``hydranet bench``: every millisecond between the camera and the subscriber, side by side."""
