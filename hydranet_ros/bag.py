@@ -29,6 +29,9 @@ from rosbags.typesys.store import Typestore
 
 from hydranet_ros.errors import BagError
 
+# The newest metadata that Humble and Iron read as well as Jazzy and later: from version 9 on, the
+# QoS profiles of a topic are a YAML list, and their parser throws "bad conversion".
+_METADATA_VERSION = 8
 _MARGIN = 16 * 1024 * 1024
 _SMALL_MARGIN = 1024 * 1024
 _LATCHED = Qos(
@@ -129,7 +132,7 @@ class BagReader:
 
 class BagWriter:
     """
-    A new rosbag2 folder, mcap with compressed chunks, that opens in Foxglove.
+    A new rosbag2 folder: mcap with compressed chunks, for ROS 2 Humble and later and Foxglove.
 
     The bag is ended while there is still room for its index, so that a full disk leaves a bag
     that can be read up to there.
@@ -144,7 +147,9 @@ class BagWriter:
         self._open = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer = Writer(
+                path, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
+            )
             self._writer.set_compression(CompressionMode.STORAGE, _zstd())
             self._writer.open()
         except Exception as err:

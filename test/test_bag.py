@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from hydranet_ros.bag import BagReader, BagWriter, typestore
 from hydranet_ros.encodings import decode_compressed
@@ -144,3 +146,89 @@ def test_a_bag_of_the_older_storage_is_read_too(tmp_path: Path):
         (found,) = reader.messages()
     assert (found.topic, found.time) == ('/words', 5)
     assert store.deserialize_cdr(found.data, found.kind).data == 'hello'
+
+
+def scalar(node: Any, kind: type = str) -> Any:
+    """Convert a scalar as yaml-cpp does; a list or a map is its "bad conversion"."""
+    if not isinstance(node, str):
+        raise ValueError(f'bad conversion of {node!r}')
+    if kind is bool:
+        return {'true': True, 'false': False}[node]
+    return kind(node)
+
+
+def read_as_humble(bag: Path) -> dict[str, tuple[str, int, list[dict[str, Any]]]]:
+    """
+    Parse metadata.yaml by the rules of Humble and Iron.
+
+    They are those of rosbag2_storage's ``BagMetadata`` (metadata_io.cpp, yaml.hpp) and, for the
+    profiles inside ``offered_qos_profiles``, of rosbag2_transport's ``Rosbag2QoS`` (qos.cpp).
+
+    :returns: topic to type, message count and QoS profiles.
+    """
+    text = (bag / 'metadata.yaml').read_text()
+    info = yaml.load(text, yaml.BaseLoader)['rosbag2_bagfile_information']
+    assert scalar(info['version'], int) >= 4  # older ones have fewer fields
+    assert scalar(info['storage_identifier']) == 'mcap'
+    assert scalar(info['compression_format']) == scalar(info['compression_mode']) == ''
+    assert custom_data(info['custom_data']) == {}
+    files = [scalar(item['path']) for item in info['files']]
+    assert files == [scalar(item) for item in info['relative_file_paths']]
+    for part in (info, *info['files']):
+        assert scalar(part['duration']['nanoseconds'], int) >= 0
+        assert scalar(part['starting_time']['nanoseconds_since_epoch'], int) >= 0
+        assert scalar(part['message_count'], int) >= 0
+    topics = {}
+    for item in info['topics_with_message_count']:
+        topic = item['topic_metadata']
+        assert scalar(topic['serialization_format']) == 'cdr'
+        assert scalar(topic['type_description_hash']).startswith('RIHS01_')
+        profiles = yaml.load(scalar(topic['offered_qos_profiles']), yaml.BaseLoader)
+        topics[scalar(topic['name'])] = (
+            scalar(topic['type']), scalar(item['message_count'], int),
+            [qos_profile(profile) for profile in profiles or ()],
+        )  # fmt: skip
+    return topics
+
+
+def custom_data(node: Any) -> dict[str, str]:
+    return {} if node in ('', 'null', '~') else {scalar(k): scalar(v) for k, v in node.items()}
+
+
+def qos_profile(node: Any) -> dict[str, Any]:
+    numbers = ('history', 'depth', 'reliability', 'durability', 'liveliness')
+    profile = {name: scalar(node[name], int) for name in numbers}
+    for name in ('deadline', 'lifespan', 'liveliness_lease_duration'):
+        profile[name] = (scalar(node[name]['sec'], int), scalar(node[name]['nsec'], int))
+    name = 'avoid_ros_namespace_conventions'
+    return {**profile, name: scalar(node[name], bool)}
+
+
+def test_humble_reads_the_metadata_of_a_written_bag(tmp_path: Path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        make = bag.store.types['std_msgs/msg/String']
+        bag.write_message('/words', make(data='x'), 1)
+        bag.write_message('/words', make(data='y'), 2)
+        bag.write_message('/latched', make(data='x'), 3, latched=True)
+    keep_last, reliable, transient_local, unset = 1, 1, 1, (0, 0)  # rmw/types.h
+    latched = {
+        'history': keep_last, 'depth': 1, 'reliability': reliable, 'durability': transient_local,
+        'deadline': unset, 'lifespan': unset, 'liveliness': 0, 'liveliness_lease_duration': unset,
+        'avoid_ros_namespace_conventions': False,
+    }  # fmt: skip
+    assert read_as_humble(tmp_path / 'bag') == {
+        '/words': ('std_msgs/msg/String', 2, []),
+        '/latched': ('std_msgs/msg/String', 1, [latched]),
+    }
+
+
+def test_humble_reads_the_metadata_of_an_empty_bag(tmp_path: Path):
+    with BagWriter(tmp_path / 'bag'):
+        pass
+    assert read_as_humble(tmp_path / 'bag') == {}
+
+
+def test_humble_reads_the_metadata_of_the_demo_bag():
+    topics = read_as_humble(DEMO)
+    assert topics['/camera/image/compressed'] == ('sensor_msgs/msg/CompressedImage', 60, [])
+    assert sum(count for _, count, _ in topics.values()) == 252
