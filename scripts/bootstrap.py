@@ -1,15 +1,15 @@
 """
-Make ``.venv`` ready and say what was done; a second run finds it ready and is quick.
+Create ``.venv`` and install the package with the given extras; a second run changes nothing.
 
-Run as ``python3 scripts/bootstrap.py EXTRA [EXTRA ...]``, needs nothing but Python and pip.
-Where a ROS 2 installation is sourced, the environment sees its packages and no rclpy wheel is
-installed over them.
+Run ``python3 scripts/bootstrap.py EXTRA [EXTRA ...]``; it needs only Python and pip. With a
+sourced ROS 2 installation the environment uses its packages, and no rclpy wheel is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / 'scripts' / 'constraints.txt'
 CONSTRAINTS_ROS = ROOT / 'scripts' / 'constraints-ros.txt'
+CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 
 
 def say(text: str) -> None:
@@ -28,7 +29,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Set up the environment that the arguments ask for."""
+    """Install the extras named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('extras', nargs='+', help='extras of setup.py to install')
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
@@ -47,7 +48,7 @@ def main() -> int:
     create_environment(options.venv, ros)
     install(options.venv, extras, ros)
     stamp.write_text(' '.join(sorted(present | set(extras))), encoding='utf-8')
-    say(f'{options.venv.name} made ready in {time.monotonic() - started:.0f} s.')
+    say(f'{options.venv.name} is ready after {time.monotonic() - started:.0f} s.')
     return 0
 
 
@@ -68,7 +69,7 @@ def sourced_ros() -> str:
 
 
 def fingerprint(ros: str) -> str:
-    """Return what the finished environment depends on, as a short name."""
+    """Return a short hash of everything that the environment depends on."""
     parts = [
         ros, sys.version,
         os.environ.get('TORCH_INDEX', ''),
@@ -81,7 +82,7 @@ def fingerprint(ros: str) -> str:
 
 
 def create_environment(venv: Path, ros: str) -> None:
-    """Make the virtual environment unless it is there."""
+    """Create the virtual environment unless it exists."""
     if (venv / 'bin' / 'python').is_file():
         return
     say(f'creating {venv.name} with Python {sys.version.split()[0]}')
@@ -102,7 +103,7 @@ def create_environment(venv: Path, ros: str) -> None:
 
 
 def install_system_packages(names: list[str]) -> bool:
-    """Install Debian packages where that needs no password; say so where it does."""
+    """Install Debian packages if that needs no password; return whether it worked."""
     if os.geteuid() or not shutil.which('apt-get'):
         return False
     say(f'apt-get install {" ".join(names)}')
@@ -122,11 +123,8 @@ def install(venv: Path, extras: list[str], ros: str) -> None:
     constraints = ['-c', str(CONSTRAINTS)]
     if ros:
         constraints += ['-c', str(CONSTRAINTS_ROS)]
-    index = os.environ.get('TORCH_INDEX', '')
-    if 'train' in extras:
-        say('installing PyTorch (the largest part: minutes)')
-        extra_index = ['--extra-index-url', index] if index else []
-        run([*pip, '-q', *extra_index, *constraints, 'torch'])
+    if 'train' in extras and not has_torch(venv):
+        install_torch(pip, constraints)
     say(f'installing hydranet_ros[{",".join(extras)}]')
     run([*pip, '-q', *constraints, '-e', f'{ROOT}[{",".join(extras)}]'])
     if 'scenes' not in extras:
@@ -135,10 +133,68 @@ def install(venv: Path, extras: list[str], ros: str) -> None:
     run([*pip, '-q', *constraints, '--no-deps', '-e', str(ROOT / 'hydranet_scenes')])
     if not has_osmesa():
         if install_system_packages(['libosmesa6']):
-            say('libosmesa6 installed (MuJoCo renders the scenes with it)')
+            say('installed libosmesa6 (MuJoCo renders the scenes with it)')
         else:
-            say('libosmesa6 is missing: the scenes are not rendered here and their tests are '
-                'skipped. Cure: sudo apt install libosmesa6')  # fmt: skip
+            say('libosmesa6 is missing: scenes cannot be rendered here and their tests are '
+                'skipped. Install it with: sudo apt install libosmesa6')  # fmt: skip
+
+
+def has_torch(venv: Path) -> bool:
+    """Return whether the environment holds PyTorch already."""
+    return any(venv.glob('lib/python*/site-packages/torch/__init__.py'))
+
+
+def has_nvidia_driver() -> bool:
+    """Return whether this machine has an NVIDIA driver."""
+    return Path('/proc/driver/nvidia').exists() or shutil.which('nvidia-smi') is not None
+
+
+def install_torch(pip: list[str], constraints: list[str]) -> None:
+    """
+    Install PyTorch: the build that ``TORCH_INDEX`` names, else the one this machine can use.
+
+    Without an NVIDIA driver that is the CPU build. Where its index cannot be reached, the default
+    registry serves, but only if its build brings no CUDA libraries (gigabytes).
+    """
+    index = os.environ.get('TORCH_INDEX', '')
+    if index == 'default' or (not index and has_nvidia_driver()):
+        say('installing PyTorch with CUDA from the default registry (about 3 GB)')
+        run([*pip, '-q', *constraints, 'torch'])
+        return
+    index = index or CPU_INDEX
+    say(f'installing PyTorch from {index} (the CPU build is about 200 MB)')
+    command = [*pip, '-q', *constraints, '--retries', '1', '--timeout', '15', '--index-url', index]
+    done = subprocess.run([*command, 'torch'], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    say(f'{index} cannot be used: {last_line(done.stderr)}')
+    cuda = cuda_packages(pip, constraints)
+    if cuda:
+        raise SystemExit(
+            f'[setup] The default registry has PyTorch only with CUDA ({cuda} packages, about '
+            '3 GB). To install that: TORCH_INDEX=default make ... ; to use another index of CPU '
+            'wheels: TORCH_INDEX=URL make ...'
+        )
+    say('installing PyTorch from the default registry (a build without CUDA, about 200 MB)')
+    run([*pip, '-q', *constraints, 'torch'])
+
+
+def cuda_packages(pip: list[str], constraints: list[str]) -> int:
+    """Return how many CUDA packages the default registry's PyTorch would bring."""
+    done = subprocess.run(
+        [*pip, '-q', *constraints, '--dry-run', '--report', '-', 'torch'],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f'[setup] PyTorch cannot be installed: {last_line(done.stderr)}')
+    items = json.loads(done.stdout)['install']
+    return sum(item['metadata']['name'].startswith('nvidia-') for item in items)
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a program's output that is not empty."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else 'no output'
 
 
 def has_osmesa() -> bool:
@@ -148,7 +204,7 @@ def has_osmesa() -> bool:
 
 
 def run(command: list[str]) -> None:
-    """Run a command, or end with its name if it fails."""
+    """Run a command; exit with its text if it fails."""
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(f'[setup] failed ({done.returncode}): {" ".join(command)}')
