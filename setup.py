@@ -76,7 +76,7 @@ setup(
     maintainer_email='hydranet-ros@users.noreply.github.com',
     license='Apache-2.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.gpu': ['*.cu']},
+    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.inference.gpu': ['*.cu']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),

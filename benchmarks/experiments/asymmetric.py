@@ -26,7 +26,7 @@ import numpy as np
 import yaml
 
 from hydranet_ros.errors import HydranetError, TrainingError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.resources import config_file
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.plain import open_scenes

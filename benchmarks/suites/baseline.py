@@ -3,7 +3,7 @@ What users of the official code run today, against this package, from image to m
 
 The official example: NumPy normalisation, eager PyTorch (NCHW float32, batch norm unfused, 5x5
 max pools), ``cv2.resize`` with cubic interpolation of the logits and of the depth, argmax,
-palette. Ours: :class:`~hydranet_ros.perception.Perception` on the same image with the same
+palette. Ours: :class:`~hydranet_ros.perception.pipeline.Perception` on the same image with the same
 weights, exported as ``hydranet export`` does.
 
 Ours resamples bilinearly unless the user asks for the official bicubic; both are measured.
@@ -157,8 +157,8 @@ def _torch() -> Any:
 
 
 def _ours(model: Path, options: BenchOptions) -> Any:
-    from hydranet_ros.engine import Engine, EngineOptions
-    from hydranet_ros.perception import Perception
+    from hydranet_ros.inference.engine import Engine, EngineOptions
+    from hydranet_ros.perception.pipeline import Perception
 
     return Perception(Engine(model, EngineOptions(provider='cpu', threads=options.threads)))
 
@@ -166,7 +166,7 @@ def _ours(model: Path, options: BenchOptions) -> Any:
 def _measure(
     example: OfficialExample, ours: dict[str, Any], image: NDArray[np.uint8], rounds: int
 ) -> tuple[dict[str, Figure], Table]:
-    from hydranet_ros.perception import Output
+    from hydranet_ros.perception.pipeline import Output
 
     wanted = frozenset({Output.MASK, Output.DEPTH, Output.COLOR})
     reference = example(image)

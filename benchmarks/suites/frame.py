@@ -39,7 +39,7 @@ from benchmarks.suites.result import (
 from hydranet_ros.errors import BenchError
 
 if TYPE_CHECKING:
-    from hydranet_ros.engine import Engine
+    from hydranet_ros.inference.engine import Engine
 
 NAME = 'frame'
 NETWORK, STRIDE4, FRAME, PICTURES = 'network', 'network to stride 4', 'frame', 'with pictures'
@@ -58,8 +58,8 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     :raises MissingDependencyError: without rclpy
     :raises BenchError: if what arrives is not what was computed
     """
-    from hydranet_ros.engine import Engine, EngineOptions
-    from hydranet_ros.model_choice import choose_model
+    from hydranet_ros.inference.engine import Engine, EngineOptions
+    from hydranet_ros.model_files.resolve import choose_model
 
     model = options.model or choose_model('street').path
     rounds = min(options.rounds, _QUICK_ROUNDS) if options.quick else _MORE_ROUNDS * options.rounds
@@ -162,7 +162,7 @@ def _row(name: str, series: Series, more: str) -> tuple[str, ...]:
 
 def _stride4(engine: Engine) -> Callable[[NDArray], None]:
     """Return a call that runs the network to the heads."""
-    from hydranet_ros.providers import open_session
+    from hydranet_ros.inference.providers import open_session
 
     model, heads = cut_at_heads(engine.path.read_bytes())
     session = open_session(model, engine.path, engine.options).session

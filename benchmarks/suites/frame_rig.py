@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from benchmarks.suites.result import assert_agree
 from hydranet_ros.errors import BenchError, MissingDependencyError
-from hydranet_ros.geometry import CameraModel, depth_to_points, pixel_rays
-from hydranet_ros.perception import Output
+from hydranet_ros.camera.model import CameraModel, depth_to_points, pixel_rays
+from hydranet_ros.perception.pipeline import Output
 
 if TYPE_CHECKING:
-    from hydranet_ros.engine import Engine
+    from hydranet_ros.inference.engine import Engine
     from hydranet_ros.ros.frame import FramePath
 
 WANTED = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
@@ -60,7 +60,7 @@ class Rig:
         """Take another camera; return the milliseconds that its rays cost."""
         from std_msgs.msg import Header
 
-        from hydranet_ros.cloud import CloudBuilder
+        from hydranet_ros.perception.point_cloud import CloudBuilder
         from hydranet_ros.ros.player import camera_info_message
 
         self.camera.forget()
@@ -151,7 +151,7 @@ def reference(
 
     :raises BenchError: if they are not plain arithmetic on what the network gives
     """
-    from hydranet_ros.perception import Perception
+    from hydranet_ros.perception.pipeline import Perception
 
     found = engine.infer(image, NETWORK_OUTPUTS)
     assert found.labels is not None and found.depth is not None
@@ -188,7 +188,7 @@ def open_rig(engine: Engine) -> Iterator[Rig]:
             "A frame is published with rclpy, which is not installed: pip install 'hydranet_ros"
             "[ros]', or source a ROS 2 installation."
         ) from err
-    from hydranet_ros.perception import Perception
+    from hydranet_ros.perception.pipeline import Perception
     from hydranet_ros.ros.cameras import Camera
     from hydranet_ros.ros.demo import free_domain
     from hydranet_ros.ros.frame import FramePath

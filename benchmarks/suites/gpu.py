@@ -48,10 +48,10 @@ from benchmarks.suites.result import (
     interleaved,
     pair_ratio,
 )
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import BenchError, NotMeasuredError
-from hydranet_ros.perception import Perception
-from hydranet_ros.providers import EngineOptions
+from hydranet_ros.perception.pipeline import Perception
+from hydranet_ros.inference.providers import EngineOptions
 from hydranet_ros.resources import find_model
 
 if TYPE_CHECKING:

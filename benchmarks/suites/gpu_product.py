@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from benchmarks.suites.frame_rig import WANTED, camera_of
 from benchmarks.suites.result import Figure, Series, Table, interleaved, pair_ratio
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import BenchError, HydranetError
-from hydranet_ros.perception import Perception, PerceptionResult
-from hydranet_ros.providers import EngineOptions
+from hydranet_ros.perception.pipeline import Perception, PerceptionResult
+from hydranet_ros.inference.providers import EngineOptions
 
 WAYS = {
     'cuda_float32': EngineOptions('cuda'),

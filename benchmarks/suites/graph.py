@@ -40,7 +40,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
             "The part graph needs ROS 2: source it, or pip install 'hydranet_ros[ros]'."
         ) from err
     from benchmarks.suites.graph_steps import Bench, plan_of
-    from hydranet_ros.model_choice import choose_model
+    from hydranet_ros.model_files.resolve import choose_model
 
     model = options.model or choose_model('street').path
     figures: dict[str, Figure] = {}

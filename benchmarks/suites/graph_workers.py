@@ -33,7 +33,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from benchmarks.suites.processes import Commands, say_fact
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.ros import freshness
 from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.messages import fill_image

@@ -179,7 +179,7 @@ class _CaseBench:
         self.competitors = self._competitors()
 
     def _competitors(self) -> dict[str, Callable[[], list[np.ndarray]]]:
-        from hydranet_ros.pruning import prune
+        from hydranet_ros.inference.subgraph import prune
 
         threads, names = self.options.threads, list(WHOLE_OUTPUTS)
         raw, raw_names = self.raw_session, list(self.raw_outputs)

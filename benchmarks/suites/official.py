@@ -51,11 +51,11 @@ def export_ours(network: HydraNet, path: Path, upsampling: str = 'bilinear') -> 
 
     :raises MissingDependencyError: if onnx is not installed
     """
-    from hydranet_ros.model_info import ModelInfo
+    from hydranet_ros.model_files.metadata import ModelInfo
     from hydranet_ros.network.export import require_packages, write_graph
     from hydranet_ros.network.export_module import DeployedNetwork
     from hydranet_ros.network.hydranet import HydraNet
-    from hydranet_ros.preset import Preset
+    from hydranet_ros.model_files.preset import Preset
 
     require_packages()
     ours = HydraNet(network.config).eval()

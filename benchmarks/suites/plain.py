@@ -99,7 +99,7 @@ def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     import onnx
     from onnx import TensorProto, helper
 
-    from hydranet_ros.pruning import prune
+    from hydranet_ros.inference.subgraph import prune
 
     whole = onnx.load_from_string(model)
     names = tuple(dict.fromkeys(_upsampled(whole.graph, name) for name in WHOLE_OUTPUTS))

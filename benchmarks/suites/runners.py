@@ -27,7 +27,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
 
 def our_session(model: bytes, threads: int) -> Any:
     """Open a model as the engine does, with its options."""
-    from hydranet_ros.providers import EngineOptions, open_session
+    from hydranet_ros.inference.providers import EngineOptions, open_session
 
     options = EngineOptions(provider='cpu', threads=threads)
     return open_session(model, Path('exported.onnx'), options).session

@@ -94,7 +94,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
 
 def node_files() -> tuple[Path, ...]:
     """Return the files that a node's process reads: modules, libraries, model."""
-    from hydranet_ros.model_choice import choose_model
+    from hydranet_ros.model_files.resolve import choose_model
 
     done = subprocess.run(
         [sys.executable, '-c', _LIST_FILES], capture_output=True, text=True, check=True

@@ -22,7 +22,7 @@ from std_msgs.msg import Header
 
 from benchmarks.suites.material import picture
 from hydranet_ros.errors import BenchError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.ros.demo import free_domain
 from hydranet_ros.ros.ending import until_told_to_end
 from hydranet_ros.ros.messages import fill_image

@@ -1,0 +1,1 @@
+"""Bags: read, write and process rosbag2 recordings without ROS."""

@@ -1,0 +1,1 @@
+"""Cameras: intrinsics, lens distortion, rays, and the ROS conventions around them."""

@@ -1,0 +1,1 @@
+"""Images: ROS encodings, files and videos."""

@@ -1,0 +1,1 @@
+"""Inference: run a model file with ONNX Runtime on the chosen provider."""

@@ -1,0 +1,1 @@
+"""Model files: metadata, presets, lookup and download."""

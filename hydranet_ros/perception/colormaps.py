@@ -1,0 +1,98 @@
+"""Palettes and pictures: labels, overlay, depth and normals as RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.inference.buffers import BufferPool
+from hydranet_ros.model_files.metadata import ClassInfo
+
+Rgb = NDArray[np.uint8]
+
+
+def palette(classes: Sequence[ClassInfo]) -> Rgb:
+    """Return the colour of every class id, (256, 3) uint8 RGB; black where there is no class."""
+    table = np.zeros((256, 3), np.uint8)
+    for item in classes:
+        table[item.id] = item.color
+    return table
+
+
+def colour_labels(labels: NDArray[np.uint8], table: Rgb, out: Rgb | None = None) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of labels (H, W) uint8.
+
+    :param table: (256, 3) of :func:`palette`.
+    """
+    return cv2.applyColorMap(labels, table.reshape(256, 1, 3), out)
+
+
+def overlay(image: Rgb, coloured: Rgb, alpha: float, out: Rgb | None = None) -> Rgb:
+    """Return ``coloured`` over ``image``; ``alpha`` is the weight of ``coloured``, 0..1."""
+    return cv2.addWeighted(image, 1 - alpha, coloured, alpha, 0, out)
+
+
+_TURBO = cv2.cvtColor(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_TURBO),
+    cv2.COLOR_BGR2RGB,
+)[0]
+
+
+def depth_palette() -> Rgb:
+    """
+    Return the colours of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black.
+
+    Turbo without its nearly black ends, which would look unknown.
+    """
+    table = _TURBO[np.linspace(240, 24, 256).astype(int)]
+    table[0] = 0
+    return table
+
+
+_DEPTH_TABLE = depth_palette()
+
+
+def colour_depth(
+    depth: NDArray[np.float32],
+    depth_range: tuple[float, float],
+    out: Rgb | None = None,
+    pool: BufferPool | None = None,
+) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 metres.
+
+    The range is fixed, so that a colour means the same distance in every frame. Depth is shown by
+    its square root, which spends more colours on what is near; red is near, blue is far, NaN is
+    black.
+
+    :param pool: where intermediate images are kept from frame to frame.
+    """
+    near, far = depth_range
+    pool = pool or BufferPool()
+    share = pool.get('share of the range', depth.shape, np.float32)
+    known = pool.get('known', depth.shape, np.uint8)
+    index = pool.get('colour index', depth.shape, np.uint8)
+    cv2.compare(depth, depth, cv2.CMP_EQ, known)
+    cv2.subtract(depth, (near, 0, 0, 0), share)
+    cv2.multiply(share, 1 / max(1e-6, far - near), share)
+    cv2.min(cv2.max(share, 0.0, share), 1.0, share)
+    cv2.sqrt(share, share)
+    cv2.addWeighted(share, 254, share, 0, 1, index, cv2.CV_8U)
+    return colour_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
+
+
+_NORMALS_TO_RGB = 127.5 * np.array([[1, 0, 0, 1], [0, 0, -1, 1], [0, 1, 0, 1]], np.float32)
+
+
+def colour_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
+    """
+    Return (H, W, 3) uint8 RGB of unit vectors (H, W, 3) in the optical frame, x right, y down.
+
+    As the official code colours them: red right, green towards the camera, blue down.
+    """
+    shown = cv2.transform(normals, _NORMALS_TO_RGB)
+    return cv2.add(shown, (0, 0, 0, 0), out, dtype=cv2.CV_8U)
