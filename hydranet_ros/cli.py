@@ -62,8 +62,8 @@ def predict(
     stride: Annotated[int, typer.Option(min=1, help='Every so many pixels in a cloud.')] = 1,
 ) -> None:
     """Write mask, depth, overlay, cloud and video of pictures, folders and videos."""
-    from hydranet_ros.engine import EngineOptions
-    from hydranet_ros.perception import PerceptionSettings
+    from hydranet_ros.inference.engine import EngineOptions
+    from hydranet_ros.perception.pipeline import PerceptionSettings
     from hydranet_ros.predict import PredictOptions, predict_all
 
     options = PredictOptions(
@@ -87,9 +87,9 @@ def bag_command(
 ) -> None:
     """Run every image of a bag through the network into a new bag, without ROS."""
     from hydranet_ros.bag_run import process_bag
-    from hydranet_ros.engine import Engine, EngineOptions
-    from hydranet_ros.model_choice import choose_model
-    from hydranet_ros.perception import Perception, PerceptionSettings
+    from hydranet_ros.inference.engine import Engine, EngineOptions
+    from hydranet_ros.model_files.resolve import choose_model
+    from hydranet_ros.perception.pipeline import Perception, PerceptionSettings
 
     engine = Engine(choose_model(preset, model=model).path, EngineOptions(provider=provider))
     perception = Perception(engine, PerceptionSettings(max_depth=max_depth))
@@ -188,8 +188,8 @@ def build_engine(
     fp16: Annotated[bool, typer.Option(help='Half precision.')] = False,
 ) -> None:
     """Build TensorRT's engine ahead of the first frame."""
-    from hydranet_ros import engine
-    from hydranet_ros.model_choice import choose_model
+    from hydranet_ros.inference import engine
+    from hydranet_ros.model_files.resolve import choose_model
 
     choice = choose_model(preset, domain=domain, model=model)
     options = engine.EngineOptions(provider='tensorrt', fp16=fp16)

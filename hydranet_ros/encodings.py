@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ImageError
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels, image_size
 
 _SCALE_16_TO_8 = 1 / 257
 
@@ -83,6 +84,7 @@ def to_rgb(
     step: int,
     is_bigendian: bool = False,
     out: NDArray[np.uint8] | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """
     Return an image message's pixels as (H, W, 3) uint8 RGB, C-contiguous.
@@ -93,7 +95,9 @@ def to_rgb(
     :param data: any contiguous buffer: bytes, ``array.array``, numpy array.
     :param step: bytes from the start of a row to the next.
     :param is_bigendian: byte order of the 16-bit encodings.
-    :raises ImageError: if the encoding is unknown, or size, step and data do not fit together.
+    :param max_pixels: the largest width times height that is accepted.
+    :raises ImageError: if the encoding is unknown, the image is larger than ``max_pixels``, or
+        size, step and data do not fit together.
     """
     layout = _LAYOUTS.get(encoding)
     if layout is None:
@@ -102,6 +106,7 @@ def to_rgb(
             f'{", ".join(SUPPORTED_ENCODINGS)}. Convert it before (image_proc, cv_bridge).'
         )
     _check_size(layout, height, width, encoding)
+    check_pixels(width, height, max_pixels)
     raw = _bytes(data)
     _check_bytes(raw.size, layout, height, width, step=step, encoding=encoding)
     kind = np.dtype('u1' if layout.itemsize == 1 else '>u2' if is_bigendian else '<u2')
@@ -114,20 +119,29 @@ def to_rgb(
     return _contiguous(image, target)
 
 
-def decode_compressed(data: Any) -> NDArray[np.uint8]:
+def decode_compressed(data: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
     """
     Return a JPEG or PNG image as (H, W, 3) uint8 RGB.
 
     An EXIF orientation is ignored: camera_info speaks of the pixels as they were recorded.
 
-    :raises ImageError: if the bytes are not a whole picture.
+    :param max_pixels: the largest width times height that is accepted; the header is read
+        before the pixels are decoded.
+    :raises ImageError: if the bytes are neither JPEG nor PNG, are damaged, or hold more than
+        ``max_pixels`` pixels.
     """
     raw = _bytes(data)
+    size = image_size(raw.data)
+    if size is not None:
+        check_pixels(*size, max_pixels)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(raw, flags) if raw.size else None
+        bgr = cv2.imdecode(raw, flags) if size is not None else None
     except cv2.error as err:
-        raise ImageError(f'{raw.size} bytes of compressed image: OpenCV says {err}') from err
+        reason = ' '.join(str(err).split())
+        raise ImageError(
+            f'{raw.size} bytes of compressed image cannot be decoded by OpenCV: {reason}'
+        ) from err
     if bgr is None:
         raise ImageError(
             f'{raw.size} bytes of compressed image cannot be decoded (they start with '

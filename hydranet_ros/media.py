@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.errors import MediaError
+from hydranet_ros.errors import ImageError, MediaError
+from hydranet_ros.image_header import LARGEST_MAX_PIXELS, check_pixels, image_size
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.gif', '.mpg', '.mpeg')
@@ -55,20 +57,42 @@ def list_images(folder: Path, pattern: str = '*') -> list[Path]:
     return sorted(found, key=natural_order)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, *, max_pixels: int = LARGEST_MAX_PIXELS) -> NDArray[np.uint8]:
     """
     Return a picture as (H, W, 3) uint8 RGB; grey, alpha and 16-bit ones are converted.
 
-    :raises MediaError: if it is missing or cannot be decoded.
+    :param max_pixels: the largest width times height that is accepted. JPEG and PNG headers are
+        read before decoding; OPENCV_IO_MAX_IMAGE_PIXELS bounds the decoding of every format.
+    :raises MediaError: if it is missing, cannot be decoded, or has more than ``max_pixels``.
     """
     try:
         raw = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as err:
         raise MediaError(f'{path} cannot be read: {err.strerror or err}.') from err
-    image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    try:
+        size = image_size(raw.data)
+        if size is not None:
+            check_pixels(*size, max_pixels)
+        image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+        if image is not None:
+            check_pixels(image.shape[1], image.shape[0], max_pixels)
+    except ImageError as err:
+        raise MediaError(f'{path}: {err}') from err
+    except cv2.error as err:
+        raise MediaError(_decoder_error(path, ' '.join(str(err).split()))) from err
     if image is None:
         raise MediaError(f'{path} ({raw.size} bytes) is not a picture that can be decoded.')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _decoder_error(path: Path, reason: str) -> str:
+    limit = os.environ.get('OPENCV_IO_MAX_IMAGE_PIXELS', '')
+    if 'CV_IO_MAX_IMAGE' in reason:
+        return (
+            f'{path} is larger than OpenCV decodes: the limit is {limit} pixels. Resize the '
+            'image, or set the environment variable OPENCV_IO_MAX_IMAGE_PIXELS.'
+        )
+    return f'{path} cannot be decoded by OpenCV: {reason}'
 
 
 def write_image(path: Path, image: NDArray) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from hydranet_ros.colour import colour_depth
-from hydranet_ros.engine import Engine, EngineOptions
+from hydranet_ros.perception.colormaps import colour_depth
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.errors import HydranetError, MediaError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.media import (
     VIDEOS,
     Frame,
@@ -28,9 +28,9 @@ from hydranet_ros.media import (
     write_bytes,
     write_image,
 )
-from hydranet_ros.model_choice import choose_model
-from hydranet_ros.perception import Output, Perception, PerceptionResult, PerceptionSettings
-from hydranet_ros.ply import write_ply
+from hydranet_ros.model_files.resolve import choose_model
+from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult, PerceptionSettings
+from hydranet_ros.perception.ply import write_ply
 
 
 @dataclass(frozen=True)
