@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydranet_ros.gpu.device import KERNEL, SOURCE, Queue
-from hydranet_ros.gpu.session import DeviceSession
+from hydranet_ros.inference.gpu.device import KERNEL, SOURCE, Queue
+from hydranet_ros.inference.gpu.session import DeviceSession
 
 GUARD = 64
 THREADS = 64

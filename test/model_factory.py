@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from hydranet_ros.model_info import ClassInfo, ModelInfo
+from hydranet_ros.model_files.metadata import ClassInfo, ModelInfo
 
 CLASSES = (
     ClassInfo(0, 'sky', (128, 128, 128), False),
@@ -52,7 +52,7 @@ def make_model(
     Write a model file and return its path.
 
     :param heavy_confidence: let the confidence branch alone take much longer than the rest.
-    :param changes: fields of :class:`~hydranet_ros.model_info.ModelInfo`.
+    :param changes: fields of :class:`~hydranet_ros.model_files.metadata.ModelInfo`.
     """
     nodes, constants = _split_channels()
     outputs = []

@@ -616,8 +616,8 @@ def test_the_product_on_a_device_is_timed_and_held_against_the_cpu(
     from model_factory import make_model
 
     from benchmarks.suites import gpu_product
-    from hydranet_ros.engine import Engine, EngineOptions
-    from hydranet_ros.perception import Perception
+    from hydranet_ros.inference.engine import Engine, EngineOptions
+    from hydranet_ros.perception.pipeline import Perception
 
     device = make_host_device(monkeypatch)
     options = EngineOptions('cpu')

@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 import pytest
 
-from hydranet_ros.buffers import BufferPool, allocate, backing_array
+from hydranet_ros.inference.buffers import BufferPool, allocate, backing_array
 
 
 @pytest.mark.parametrize('dtype', ['u1', '<u2', '<f4', [('x', '<f4'), ('label', 'u1')]])

@@ -134,8 +134,8 @@ def test_a_missing_model_names_the_command_that_brings_it(tmp_path, street_pictu
 
 
 def test_kitti_falls_back_to_street_with_one_warning(tmp_path, street_picture):
-    if not (ROOT / 'models' / 'street.onnx').is_file():
-        pytest.skip('models/street.onnx is not there')
+    if not (ROOT / 'models' / 'street' / 'street.onnx').is_file():
+        pytest.skip('models/street/street.onnx is not there')
     done = hydranet('predict', street_picture, '-o', tmp_path / 'out', '--preset', 'kitti',
                     HYDRANET_MODELS=str(tmp_path))  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -171,9 +171,9 @@ def test_bad_input_is_one_clear_error_with_status_2(tmp_path, arguments, said):
 
 def test_a_real_street_is_seen(tmp_path: Path, data_dir: Path):
     """The model that ships, on a photograph: sky above, road below, and the road gets farther."""
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     done = hydranet('predict', data_dir / 'kitti' / '000099.png', '-o', tmp_path,
                     '--intrinsics', '707,707,602,183')  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydranet_ros.buffers import BufferPool, allocate
-from hydranet_ros.colour import colour_depth, colour_labels, colour_normals, overlay, palette
-from hydranet_ros.preset import load_classes
+from hydranet_ros.inference.buffers import BufferPool, allocate
+from hydranet_ros.perception.colormaps import colour_depth, colour_labels, colour_normals, overlay, palette
+from hydranet_ros.model_files.preset import load_classes
 
 CLASSES = load_classes('kitti6')
 RED, GREEN, BLUE = 0, 1, 2

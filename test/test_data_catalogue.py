@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hydranet_ros.errors import DatasetError, TrainingError
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.resources import config_file
 from hydranet_ros.training.data import files
 from hydranet_ros.training.data.catalog import KINDS, check_dataset, open_dataset

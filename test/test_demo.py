@@ -84,8 +84,8 @@ def test_a_bad_bag_is_one_error(tmp_path: Path):
 
 def test_a_cloud_is_drawn_where_it_is():
     """One red point 10 m ahead, 2 m to the right."""
-    from hydranet_ros.contact_sheet import cloud_from_above, cloud_from_behind
-    from hydranet_ros.perception import CLOUD_DTYPE
+    from hydranet_ros.perception.contact_sheet import cloud_from_above, cloud_from_behind
+    from hydranet_ros.perception.pipeline import CLOUD_DTYPE
 
     cloud = np.zeros((1, 2), CLOUD_DTYPE)
     cloud['x'], cloud['y'], cloud['z'], cloud['r'] = 2.0, 1.0, (10.0, np.nan), 255

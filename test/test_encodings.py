@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from array import array
 
 import cv2
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
 from hydranet_ros.errors import ImageError
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
 
 CHANNELS = {
     'rgb': [0, 1, 2], 'bgr': [2, 1, 0], 'rgba': [0, 1, 2, 3], 'bgra': [2, 1, 0, 3],
@@ -219,6 +222,52 @@ def test_an_exif_rotation_does_not_turn_the_pixels():
     marked = jpeg[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + jpeg[2:]
     assert cv2.imdecode(np.frombuffer(marked, np.uint8), cv2.IMREAD_COLOR).shape == (40, 32, 3)
     assert decode_compressed(marked).shape == (32, 40, 3)
+
+
+def claiming(width: int, height: int, kind: str) -> bytes:
+    """Return a small image whose header states another size."""
+    data = bytearray(compressed(np.zeros((8, 8, 3), np.uint8), kind))
+    if kind == '.png':
+        data[16:24] = struct.pack('>II', width, height)
+        data[29:33] = struct.pack('>I', zlib.crc32(data[12:29]))
+    else:
+        at = data.index(b'\xff\xc0')
+        data[at + 5 : at + 9] = struct.pack('>HH', height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize('kind', ['.jpg', '.png'])
+@pytest.mark.parametrize('size', [(4000, 4000), (16000, 16000)])
+def test_a_small_file_that_claims_a_large_image_is_refused_undecoded(monkeypatch, kind, size):
+    monkeypatch.setattr(cv2, 'imdecode', lambda *_: pytest.fail('the image was decoded'))
+    with pytest.raises(ImageError, match=f'{size[0]}x{size[1]} = .*allows 14000000.*--max-pixels'):
+        decode_compressed(claiming(*size, kind))
+
+
+@pytest.mark.parametrize('kind', ['.jpg', '.png'])
+def test_the_limit_of_pixels_includes_itself(kind: str):
+    data = compressed(SMOOTH, kind)
+    assert decode_compressed(data, max_pixels=1280).shape == (32, 40, 3)
+    with pytest.raises(ImageError, match='40x32 = 1280 pixels; max_pixels allows 1279'):
+        decode_compressed(data, max_pixels=1279)
+
+
+@pytest.mark.parametrize('kind', ['.bmp', '.tiff', '.webp', '.ppm'])
+def test_a_format_other_than_jpeg_and_png_is_refused(kind: str):
+    with pytest.raises(ImageError, match='JPEG and PNG are supported'):
+        decode_compressed(compressed(SMOOTH, kind))
+
+
+def test_a_camera_of_12_megapixels_passes_the_default_limit():
+    check_pixels(4000, 3000, DEFAULT_MAX_PIXELS)
+    check_pixels(4208, 3120, DEFAULT_MAX_PIXELS)
+
+
+def test_a_raw_image_above_the_limit_is_refused():
+    arguments = {'height': 3, 'width': 4, 'encoding': 'rgb8', 'step': 12}
+    assert to_rgb(bytes(36), **arguments, max_pixels=12).shape == (3, 4, 3)
+    with pytest.raises(ImageError, match='4x3 = 12 pixels; max_pixels allows 11'):
+        to_rgb(bytes(36), **arguments, max_pixels=11)
 
 
 @pytest.mark.parametrize('data', [b'', b'\xff\xd8\xff', b'not a picture', bytes(100)])

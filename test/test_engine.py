@@ -18,8 +18,8 @@ from model_factory import (
     make_truncated_model,
 )
 
-from hydranet_ros.buffers import backing_array
-from hydranet_ros.engine import Engine, EngineOptions, build_engine
+from hydranet_ros.inference.buffers import backing_array
+from hydranet_ros.inference.engine import Engine, EngineOptions, build_engine
 from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError, ProviderError
 
 ALL_TASKS = ('segmentation', 'depth', 'normals')
@@ -189,7 +189,7 @@ def test_a_closed_engine_says_so(model: Path):
 
 def test_loading_and_running_prints_nothing(model: Path):
     code = (
-        'import sys, numpy; from hydranet_ros.engine import Engine, EngineOptions;'
+        'import sys, numpy; from hydranet_ros.inference.engine import Engine, EngineOptions;'
         "e = Engine(sys.argv[1], EngineOptions('cpu')); e.warm_up(20, 30);"
         'e.infer(numpy.zeros((40, 50, 3), "u1"), e.outputs)'
     )

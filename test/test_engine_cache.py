@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.engine_cache import cache_folder, gpu_name, tensorrt_version
+from hydranet_ros.inference.tensorrt_cache import cache_folder, gpu_name, tensorrt_version
 from hydranet_ros.errors import ProviderError
 
 

@@ -17,7 +17,7 @@ from model_factory import FOCAL_LENGTH, expected_depth, expected_labels, make_mo
 
 from hydranet_ros.errors import DatasetError, MediaError, ModelError
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.training.adverse import CORRUPTIONS
 from hydranet_ros.training.data.catalog import KINDS
 from hydranet_ros.training.evaluation import run as running
@@ -434,7 +434,7 @@ def test_a_checkpoint_and_its_export_measure_alike(tmp_path, pictures) -> None:
 
 def test_the_kitti_example_measured_another_way(data_dir: Path) -> None:
     """On the real photograph, with sets of pixels instead of a confusion matrix."""
-    from hydranet_ros.engine import Engine, EngineOptions
+    from hydranet_ros.inference.engine import Engine, EngineOptions
 
     model = ROOT / 'models' / 'street' / 'street.onnx'
     folder = data_dir / 'kitti'

@@ -13,13 +13,13 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed (extra: train)'
 
 from reference_network import random_reference
 
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import CheckpointError, ExportError
 from hydranet_ros.network import export, quantise
 from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
 from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.preset import load_classes
 
 
 def checkpoint(folder: Path, classes=6, tasks=('segm', 'depth')) -> Path:

@@ -15,7 +15,7 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: tr
 
 from conftest import ROOT, benchmark
 
-from hydranet_ros.engine import Prediction
+from hydranet_ros.inference.engine import Prediction
 from hydranet_ros.network.checkpoints import save_checkpoint
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
 from hydranet_ros.training.sample import Sample

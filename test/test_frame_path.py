@@ -15,9 +15,9 @@ from rclpy.lifecycle import LifecycleNode
 from ros_tools import FRAME, camera, picture
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
-from hydranet_ros.buffers import BufferPool, backing_array
-from hydranet_ros.engine import Engine
-from hydranet_ros.perception import Output, Perception
+from hydranet_ros.inference.buffers import BufferPool, backing_array
+from hydranet_ros.inference.engine import Engine
+from hydranet_ros.perception.pipeline import Output, Perception
 from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.frame import FramePath
 from hydranet_ros.ros.messages import empty_message, fill_image, image_to_rgb

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from hydranet_ros.engine import Engine
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.inference.engine import Engine
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.media import read_image
-from hydranet_ros.perception import Output, Perception
+from hydranet_ros.perception.pipeline import Output, Perception
 
 GOLDEN = ROOT / 'test' / 'golden' / 'street.npz'
 PICTURE = ROOT / 'test' / 'golden' / 'street.png'

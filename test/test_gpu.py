@@ -16,14 +16,14 @@ import pytest
 from host_device import HostDevice, make_host_device
 from model_factory import FOCAL_LENGTH, make_model
 
-from hydranet_ros.buffers import backing_array
-from hydranet_ros.engine import Engine, EngineOptions
+from hydranet_ros.inference.buffers import backing_array
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
-from hydranet_ros.geometry import CameraModel
-from hydranet_ros.gpu.cuda import CudaDevice
-from hydranet_ros.gpu.device import Queue
-from hydranet_ros.gpu.session import DeviceSession
-from hydranet_ros.perception import Output, Perception, PerceptionResult, PerceptionSettings
+from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.inference.gpu.cuda import CudaDevice
+from hydranet_ros.inference.gpu.device import Queue
+from hydranet_ros.inference.gpu.session import DeviceSession
+from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult, PerceptionSettings
 
 HEIGHT, WIDTH = 23, 37
 LARGE = (256, 300)

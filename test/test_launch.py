@@ -18,7 +18,7 @@ import pytest
 import yaml
 from conftest import ROOT, wait_for
 
-from hydranet_ros.preset import preset_names
+from hydranet_ros.model_files.preset import preset_names
 
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 ARGUMENTS = {

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.losses import (
     TaskWeights,
     berhu_loss,

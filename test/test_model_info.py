@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydranet_ros.errors import ModelError
-from hydranet_ros.model_info import METADATA_KEY, ClassInfo, ModelInfo
+from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo, ModelInfo
 
 INFO = ModelInfo(
     preset='kitti',

@@ -131,9 +131,9 @@ node.destroy_node(); rclpy.shutdown()
 
 def test_under_overload_the_newest_frame_wins_and_nothing_is_queued(ros, start):
     """The model that ships, at 640x480, is fed at 60 Hz: more than it can take on two cores."""
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     process, log = start(model)
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     images = ros.client.create_publisher(Image, 'image', 1)
@@ -169,9 +169,9 @@ def test_under_overload_the_newest_frame_wins_and_nothing_is_queued(ros, start):
 @pytest.mark.slow
 def test_the_first_result_comes_within_three_seconds_of_the_start(ros, start):
     """The best start counts: the machine is shared, and DDS may take 3 s to find a node again."""
-    model = ROOT / 'models' / 'street.onnx'
+    model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
-        pytest.skip('models/street.onnx is not there')
+        pytest.skip('models/street/street.onnx is not there')
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     images = ros.client.create_publisher(Image, 'image', 1)
     message = picture(0, (480, 640))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.train import Hardware, train
 
 IMAGES, CLASSES, SEED = 8, 6, 5

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip('rcl_interfaces', reason='rclpy is not installed (extra: ros)')
 
 from hydranet_ros.errors import ParameterError
-from hydranet_ros.preset import Preset, preset_names
+from hydranet_ros.model_files.preset import Preset, preset_names
 from hydranet_ros.ros import parameters
 from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal
 
@@ -64,14 +64,19 @@ def test_what_needs_a_new_configure_is_refused_while_configured():
     assert refusal([Change('model', 'x.onnx')], current, configured=False) == ''
     assert refusal([Change('model', '')], current, configured=True) == ''
     assert refusal([Change('overlay_alpha', 0.1)], current, configured=True) == ''
+    assert refusal([Change('max_pixels', 20_000_000)], current, configured=True) == ''
     assert refusal([Change('use_sim_time', True)], current, configured=True) == ''
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f'{value:g}'
 
 
 def documented_row(name: str) -> str:
     default = getattr(NodeParameters, name)
     text = str(default).lower() if isinstance(default, bool) else str(default) or '""'
     spec = TABLE[name]
-    span = '' if spec.span is None else f'{spec.span[0]:g} to {spec.span[1]:g}'
+    span = '' if spec.span is None else f'{_number(spec.span[0])} to {_number(spec.span[1])}'
     change = 'at once' if spec.live else 'at the start' if spec.fixed else 'configure'
     return f'| `{name}` | `{text}` | {span} | {change} | {spec.description} |'
 

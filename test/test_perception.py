@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from model_factory import CLASSES, FOCAL_LENGTH, expected_depth, expected_labels, make_model
 
-from hydranet_ros.buffers import backing_array
-from hydranet_ros.cloud import CloudBuilder
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.buffers import backing_array
+from hydranet_ros.perception.point_cloud import CloudBuilder
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import ModelError
-from hydranet_ros.geometry import CameraModel, depth_to_points, pixel_rays
-from hydranet_ros.perception import (
+from hydranet_ros.camera.model import CameraModel, depth_to_points, pixel_rays
+from hydranet_ros.perception.pipeline import (
     CLOUD_DTYPE,
     Output,
     Perception,

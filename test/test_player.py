@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hydranet_ros.bag import BagReader, BagWriter, typestore
 from hydranet_ros.errors import BagError, MediaError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.media import write_image
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.messages import image_to_rgb

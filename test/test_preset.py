@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hydranet_ros.errors import PresetError
-from hydranet_ros.preset import Preset, load_classes, preset_names
+from hydranet_ros.model_files.preset import Preset, load_classes, preset_names
 from hydranet_ros.resources import config_file
 
 

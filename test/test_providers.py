@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hydranet_ros.engine_cache import gpu_name
+from hydranet_ros.inference.tensorrt_cache import gpu_name
 from hydranet_ros.errors import ProviderError
-from hydranet_ros.providers import (
+from hydranet_ros.inference.providers import (
     PROVIDERS,
     EngineOptions,
     OnDevice,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model_factory import make_model
 from onnx import TensorProto, helper, numpy_helper
 
-from hydranet_ros.pruning import output_names, prune
+from hydranet_ros.inference.subgraph import output_names, prune
 
 OUTPUTS = ['labels', 'confidence', 'depth', 'normals']
 

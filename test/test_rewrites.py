@@ -21,7 +21,7 @@ from hydranet_ros.network.decoders import WIDTH, ChainedResidualPooling, Head
 from hydranet_ros.network.encoders import InvertedResidual
 from hydranet_ros.network.export_module import DeployedNetwork, RewrittenDeployment
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNetConfig, build_hydranet
-from hydranet_ros.pruning import prune
+from hydranet_ros.inference.subgraph import prune
 
 TASKS = ('segmentation', 'depth', 'normals')
 SIZES = [(333, 611), (64, 96), (97, 33)]

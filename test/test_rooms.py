@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.errors import SceneError
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.preset import load_classes
 from hydranet_scenes import bag as scene_bag
 from hydranet_scenes import room_bath, room_furniture, room_props, room_storage, room_walls
 from hydranet_scenes.dataset import DEPTH_SCALE, render_dataset

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import DownloadError
 from hydranet_ros.network import weights
 from hydranet_ros.network.weights import WEIGHTS, OfficialWeights, blob_id, describe, pull

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
-from hydranet_ros.model_info import ModelInfo
+from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
 from hydranet_ros.network.export_module import (
     INTERNAL_SCALES,
@@ -36,7 +36,7 @@ from hydranet_ros.network.quantize import (
     measure_loss,
     quantise,
 )
-from hydranet_ros.preset import ExportFacts, Preset
+from hydranet_ros.model_files.preset import ExportFacts, Preset
 
 OPSET = 17
 DEPTH_TOLERANCE = 1e-3
@@ -220,7 +220,7 @@ def write_graph(
     The exporter folds batch norm into the convolutions. The mean is subtracted rather than
     folded into the first convolution, whose zero padding would stand for another colour at the
     border then. ONNX Runtime computes every output, asked for or not (1.31 ignores
-    ``only_execute_path_to_fetches``): :mod:`hydranet_ros.pruning` takes out what is not wanted.
+    ``only_execute_path_to_fetches``): :mod:`hydranet_ros.inference.subgraph` takes out what is not wanted.
     """
     import onnx
 

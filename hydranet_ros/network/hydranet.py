@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hydranet_ros.errors import CheckpointError
-from hydranet_ros.model_info import TASKS
+from hydranet_ros.model_files.metadata import TASKS
 from hydranet_ros.network.decoders import Decoder
 from hydranet_ros.network.encoders import ENCODERS, build_encoder
 

@@ -27,7 +27,7 @@ from rich.progress import (
 )
 
 from hydranet_ros.errors import DownloadError, ExportError, ModelNotFoundError
-from hydranet_ros.preset import Preset
+from hydranet_ros.model_files.preset import Preset
 from hydranet_ros.resources import MODELS_VARIABLE, find_model, user_model_directory
 
 COMMIT = '1986999759dfac7d38ed9ccddda5d4f5ba488e82'
