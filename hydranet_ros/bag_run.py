@@ -15,9 +15,10 @@ from rich.progress import Progress
 from rosbags.typesys.store import Typestore
 
 from hydranet_ros.bag import BagMessage, BagReader, BagWriter
+from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
 from hydranet_ros.encodings import decode_compressed, to_rgb
 from hydranet_ros.errors import BagError, CameraError, ImageError
-from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult
 
 IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
@@ -44,8 +45,9 @@ class BagCounts:
 
 
 def process_bag(
-    source: Path, out: Path, perception: Perception, *, image_topic: str = ''
-) -> BagCounts:
+    source: Path, out: Path, perception: Perception, *, image_topic: str = '',
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> BagCounts:  # fmt: skip
     """
     Write mask, depth and cloud of every image of a bag into a new one, at the images' times.
 
@@ -54,6 +56,7 @@ def process_bag(
     message that cannot be decoded is reported and counted, and the others are processed.
 
     :param image_topic: which images; default: the first topic that has a camera info beside it.
+    :param max_pixels: the largest width times height of an image that is accepted.
     :raises BagError: if there is no image, ``out`` exists, the disk is full (what was written
         stays readable), or the bag is damaged (what came before is written).
     """
@@ -72,7 +75,7 @@ def process_bag(
             )
         total = sum(c.msgcount for c in reader.connections if c.topic == image_topic)
         task = progress.add_task(image_topic, total=total)
-        run = _Run(writer, info_topic, first)
+        run = _Run(writer, info_topic, first, max_pixels)
         frames = run.frames(reader.messages([image_topic, info_topic]))
         wanted = WANTED & perception.available
         for (header, moment), result in perception.stream(frames, wanted=wanted):
@@ -132,9 +135,13 @@ class _Run:
     Pairs images with cameras, and writes results.
 
     :param first: camera of the images that were recorded before any camera info.
+    :param max_pixels: the largest width times height of an image that is accepted.
     """
 
-    def __init__(self, writer: BagWriter, info_topic: str, first: CameraModel | None) -> None:
+    def __init__(
+        self, writer: BagWriter, info_topic: str, first: CameraModel | None, max_pixels: int
+    ) -> None:
+        self._max_pixels = max_pixels
         self._writer = writer
         self._info_topic = info_topic
         self._types = writer.store.types
@@ -202,7 +209,7 @@ class _Run:
         while waiting and (len(waiting) > look_ahead or waiting[0].stamp in self._cameras):
             item = waiting.popleft()
             try:
-                pixels = _pixels(item.value)
+                pixels = _pixels(item.value, self._max_pixels)
             except ImageError as err:
                 self._give_up(item.number, err)
                 continue
@@ -249,12 +256,12 @@ class _Run:
         )  # fmt: skip
 
 
-def _pixels(value: Any) -> NDArray[np.uint8]:
+def _pixels(value: Any, max_pixels: int) -> NDArray[np.uint8]:
     if hasattr(value, 'format'):
-        return decode_compressed(value.data)
+        return decode_compressed(value.data, max_pixels=max_pixels)
     return to_rgb(
         value.data, height=value.height, width=value.width, encoding=value.encoding,
-        step=value.step, is_bigendian=bool(value.is_bigendian),
+        step=value.step, is_bigendian=bool(value.is_bigendian), max_pixels=max_pixels,
     )  # fmt: skip
 
 

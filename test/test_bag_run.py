@@ -12,8 +12,9 @@ import pytest
 
 from hydranet_ros.bag import BagMessage, BagReader, BagWriter, typestore
 from hydranet_ros.bag_run import _Run, process_bag
-from hydranet_ros.inference.engine import Engine
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.perception.pipeline import Perception
 from hydranet_ros.resources import config_file
 
@@ -114,7 +115,7 @@ def run(tmp_path: Path, perception: Perception, shots: Iterable[Shot]):
 def test_an_image_recorded_before_the_camera_info_of_its_stamp_is_scaled_by_it(
     tmp_path, perception, capsys
 ):
-    """The camera zooms, so each image has a depth of its own: 1 m * fx / 100 (the model's focal length)."""
+    """The camera zooms: the depth of each image is 1 m * fx / 100, the model's focal length."""
     pairs = [(image(stamp), info(stamp, 100.0 * (stamp + 1))) for stamp in range(6)]
     shots = [shot for pair in pairs for shot in pair]
     depths, clouds = run(tmp_path, perception, shots)
