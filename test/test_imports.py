@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / 'hydranet_ros'
 
 ROWS = {
-    'errors': 0,
+    'errors': 0, 'files': 0,
     'resources': 1, 'model_info': 1, 'preset': 1, 'buffers': 1, 'geometry': 1, 'colour': 1,
     'encodings': 1, 'lens': 1, 'pruning': 1, 'cloud': 1, 'contact_sheet': 1,
-    'recent': 1, 'finish': 1,
+    'recent': 1, 'finish': 1, 'image_header': 1,
     'gpu': 2, 'engine': 2, 'engine_cache': 2, 'providers': 2, 'perception': 2, 'model_choice': 2,
     'network': 2, 'training': 2, 'scenes': 2,
     'bag': 2, 'media': 3, 'predict': 3, 'bag_run': 3, 'ply': 3, 'ros': 3,
@@ -28,11 +28,12 @@ ROS_PACKAGES = {
 TORCH_PACKAGES = {'torch', 'lightning', 'torchmetrics', 'onnxscript'}
 HEAVY = ROS_PACKAGES | TORCH_PACKAGES | {'onnxruntime', 'onnx', 'rosbags', 'av', 'mujoco'}
 FORBIDDEN = {
-    'errors': HEAVY | {'numpy', 'cv2', 'yaml'},
+    **dict.fromkeys(('errors', 'files'), HEAVY | {'numpy', 'cv2', 'yaml'}),
     **dict.fromkeys(('resources', 'model_info', 'preset', 'buffers', 'pruning', 'recent'), HEAVY),
     **dict.fromkeys(
         ('geometry', 'colour', 'encodings', 'lens', 'cloud', 'contact_sheet', 'finish'), HEAVY
     ),
+    'image_header': HEAVY | {'numpy', 'cv2', 'yaml'},
     **dict.fromkeys(
         ('gpu', 'engine', 'engine_cache', 'providers', 'perception'),
         ROS_PACKAGES | TORCH_PACKAGES | {'onnx'},
@@ -79,7 +80,7 @@ def dotted(path: Path) -> str:
 @pytest.mark.parametrize('path', sources(), ids=dotted)
 def test_a_module_imports_only_from_its_row_and_above(path: Path):
     if path == PACKAGE / '__init__.py':
-        assert imported(path) == set(), 'importing the package must need nothing'
+        assert imported(path) <= {'os'}, 'importing the package must need nothing'
         return
     own = unit(path)
     assert own in ROWS, f'{own} has no row yet: give it one here and in docs/architecture.md'
