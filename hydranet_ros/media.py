@@ -168,7 +168,8 @@ class VideoWriter:
     """
     Writes an MP4 (H.264) a frame at a time; leaving the context finishes the file.
 
-    Sides are cut to even numbers, as the format asks.
+    Sides are cut to even numbers, as the format asks. A file that cannot be finished, for example
+    because the disk is full, is removed.
 
     :raises MediaError: if the file cannot be written.
     """
@@ -210,13 +211,14 @@ class VideoWriter:
         self._stream.options = {'crf': '20', 'preset': 'veryfast'}
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._container is None:
-            return
-        for packet in self._stream.encode():
-            self._container.mux(packet)
-        self._container.close()
-        self._container = None
+        """
+        Finish the file.
+
+        :raises MediaError: if the disk is full; the file is removed.
+        """
+        container, self._container = self._container, None
+        if container is not None:
+            _finish(self.path, container, self._stream)
 
 
 class GifWriter:
@@ -224,7 +226,10 @@ class GifWriter:
     Writes a GIF a frame at a time, at most 640 pixels wide, with a palette for every frame.
 
     GIF counts time in hundredths of a second, so the frame rate is met on average; above 50
-    frames a second, which players do not show, frames are left out evenly.
+    frames a second, which players do not show, frames are left out evenly. A file that cannot be
+    finished is removed.
+
+    :raises MediaError: if the file cannot be written.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -256,7 +261,8 @@ class GifWriter:
             if self._container is None:
                 self._open(frame)
             self._graph.push(frame)
-            self._encode(self._graph.pull())
+            for packet in self._stream.encode(self._graph.pull()):
+                self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as err:
             raise MediaError(f'{self.path} cannot be written: {err}') from err
 
@@ -282,17 +288,30 @@ class GifWriter:
         use.link_to(sink)
         graph.configure()
 
-    def _encode(self, frame: Any) -> None:
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
-
     def close(self) -> None:
-        """Finish the file."""
-        if self._container is None:
-            return
-        self._encode(None)
-        self._container.close()
-        self._container = None
+        """
+        Finish the file.
+
+        :raises MediaError: if the disk is full; the file is removed.
+        """
+        container, self._container = self._container, None
+        if container is not None:
+            _finish(self.path, container, self._stream)
+
+
+def _finish(path: Path, container: Any, stream: Any) -> None:
+    """Write what the encoder still holds, then the index; remove the file if that fails."""
+    import av
+
+    try:
+        try:
+            for packet in stream.encode():
+                container.mux(packet)
+        finally:
+            container.close()
+    except (av.error.FFmpegError, OSError) as err:
+        path.unlink(missing_ok=True)
+        raise MediaError(f'{path} cannot be finished and is removed: {err}') from err
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -103,6 +105,40 @@ def test_a_video_that_is_left_in_the_middle_is_whole_up_to_there(tmp_path: Path)
         raise KeyboardInterrupt
     with VideoReader(tmp_path / 'a.mp4') as reader:
         assert len(list(reader)) == 2
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from hydranet_ros.errors import MediaError
+from hydranet_ros.media import GifWriter, VideoWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+random = np.random.default_rng(1)
+writer = {'.mp4': VideoWriter, '.gif': GifWriter}[Path(sys.argv[1]).suffix](Path(sys.argv[1]), 10)
+try:
+    with writer:
+        for _ in range(int(sys.argv[2])):
+            writer.write(random.integers(0, 256, (120, 160, 3), np.uint8))
+except MediaError as err:
+    print(err)
+"""
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.gif'])
+@pytest.mark.parametrize('frames', [3, 60], ids=['at_the_end', 'in_the_middle'])
+def test_a_video_that_does_not_fit_on_the_disk_is_one_error_and_removed(
+    tmp_path: Path, name: str, frames: int
+):
+    """A limit on the size of a file fails a write as a full disk does."""
+    path = tmp_path / name
+    done = subprocess.run(
+        [sys.executable, '-c', FULL, str(path), str(frames)],
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(path) in done.stdout and 'cannot be' in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('content', [b'', b'not a picture'])
