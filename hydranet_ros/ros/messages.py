@@ -1,13 +1,14 @@
 """
 Between messages and arrays, without copies where the memory allows it.
 
-A message takes the buffer of a result as its data (see :mod:`hydranet_ros.buffers`); it is
+A message takes the buffer of a result as its data (see :mod:`hydranet_ros.inference.buffers`); it is
 published before the next frame writes there again.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from hydranet_ros.buffers import backing_array
+from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
 from hydranet_ros.errors import ImageError
-from hydranet_ros.geometry import CameraModel
-from hydranet_ros.model_info import ModelInfo
-from hydranet_ros.perception import Cloud
+from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.model_files.metadata import ModelInfo
+from hydranet_ros.perception.pipeline import Cloud
 
 # x, y, z at 0, 4, 8; rgb as RViz reads it at 12 (0x00RRGGBB in a float32's bytes); the label in
 # its unused highest byte.
@@ -37,23 +39,27 @@ POINT_STEP = 16
 
 
 def image_to_rgb(
-    message: Image | CompressedImage, out: NDArray[np.uint8] | None = None
-) -> NDArray[np.uint8]:
+    message: Image | CompressedImage, out: NDArray[np.uint8] | None = None, *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> NDArray[np.uint8]:  # fmt: skip
     """
     Return an image message as (H, W, 3) uint8 RGB.
 
     Encodings that numpy and OpenCV cannot view go through cv_bridge where it is installed.
 
     :param out: where an image that must be converted may go, of the image's shape.
-    :raises ImageError: if the encoding, the step or the data cannot be used.
+    :param max_pixels: the largest width times height that is accepted.
+    :raises ImageError: if the size, the encoding, the step or the data cannot be used.
     """
     if isinstance(message, CompressedImage):
-        return decode_compressed(message.data)
+        return decode_compressed(message.data, max_pixels=max_pixels)
+    check_pixels(message.width, message.height, max_pixels)
     if message.encoding not in SUPPORTED_ENCODINGS:
         return _through_cv_bridge(message)
     return to_rgb(
         message.data, height=message.height, width=message.width, encoding=message.encoding,
         step=message.step, is_bigendian=bool(message.is_bigendian), out=out,
+        max_pixels=max_pixels,
     )  # fmt: skip
 
 
@@ -142,25 +148,40 @@ def scaled_camera_info(source: CameraInfo, height: int, width: int, header: Head
     """
     Return the camera info of an image of the source's camera resized to ``width`` x ``height``.
 
-    K, P and ROI are scaled in x and y separately; what is equal is copied.
+    The result describes a full image: K and P are those of the actual pixels, and binning and ROI
+    are 0. A reader that applies binning and ROI to K and P (image_geometry) and one that ignores
+    them therefore get the same camera.
     """
-    own_width = source.roi.width or source.width
-    own_height = source.roi.height or source.height
-    x, y = width / max(1, own_width), height / max(1, own_height)
+    roi = source.roi
+    cropped = bool(roi.width and roi.height)
+    left, top = (roi.x_offset, roi.y_offset) if cropped else (0, 0)
+    full_width, full_height = (roi.width, roi.height) if cropped else (source.width, source.height)
+    x = _axis_scale(full_width, source.binning_x, width)
+    y = _axis_scale(full_height, source.binning_y, height)
     message = CameraInfo(
-        header=header, height=round(source.height * y), width=round(source.width * x),
-        distortion_model=source.distortion_model, d=list(source.d), r=list(source.r),
+        header=header, height=height, width=width, distortion_model=source.distortion_model,
+        d=list(source.d), r=list(source.r),
     )  # fmt: skip
-    rows = (x, y, 1.0)
-    message.k = [value * rows[index // 3] for index, value in enumerate(source.k)]
-    message.p = [value * rows[index // 4] for index, value in enumerate(source.p)]
-    message.binning_x, message.binning_y = source.binning_x, source.binning_y
-    message.roi.x_offset = round(source.roi.x_offset * x)
-    message.roi.y_offset = round(source.roi.y_offset * y)
-    message.roi.width = round(source.roi.width * x)
-    message.roi.height = round(source.roi.height * y)
-    message.roi.do_rectify = source.roi.do_rectify
+    message.k = _projection(source.k, columns=3, offset=(left, top), scale=(x, y))
+    message.p = _projection(source.p, columns=4, offset=(left, top), scale=(x, y))
     return message
+
+
+def _axis_scale(full: int, binning: int, actual: int) -> float:
+    """Return actual pixels per full-resolution pixel; binning drops what does not fill a bin."""
+    bins = max(1, binning)
+    return actual / max(1, full // bins) / bins
+
+
+def _projection(
+    values: Sequence[float], *, columns: int, offset: tuple[int, int], scale: tuple[float, float]
+) -> list[float]:
+    """Return K or P (row by row) of the image that is cropped at ``offset``, then scaled."""
+    matrix = np.array(values, np.float64).reshape(3, columns)
+    if matrix.any():  # an uncalibrated camera keeps its zeros
+        matrix[:2, 2] -= offset
+    matrix[:2] *= np.array(scale)[:, None]
+    return matrix.ravel().tolist()
 
 
 def label_info(info: ModelInfo, header: Header) -> Any | None:
