@@ -139,8 +139,9 @@ class _Run:
     """
 
     def __init__(
-        self, writer: BagWriter, info_topic: str, first: CameraModel | None, max_pixels: int
-    ) -> None:
+        self, writer: BagWriter, info_topic: str, first: CameraModel | None,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:  # fmt: skip
         self._max_pixels = max_pixels
         self._writer = writer
         self._info_topic = info_topic

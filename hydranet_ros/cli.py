@@ -16,6 +16,7 @@ import typer
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError, missing_package
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
 
 app = typer.Typer(
     name='hydranet', no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -28,6 +29,9 @@ PASS_ON = {'allow_extra_args': True, 'ignore_unknown_options': True}
 Model = Annotated[str, typer.Option(help='Model file; default: the one of the preset.')]
 PresetName = Annotated[str, typer.Option(help='Preset of config/.')]
 Provider = Annotated[str, typer.Option(help='auto, tensorrt, cuda or cpu.')]
+MaxPixels = Annotated[
+    int, typer.Option(min=1, max=LARGEST_MAX_PIXELS, help='Largest width times height.')
+]
 Intrinsics = Annotated[
     str, typer.Option(help='fx,fy,cx,cy in pixels of the source, for clouds and metric scale.')
 ]
@@ -60,6 +64,7 @@ def predict(
     alpha: Annotated[float, typer.Option(min=0, max=1, help='Weight of the overlay.')] = 0.5,
     max_depth: Annotated[float, typer.Option(min=0, help='Metres; 0: no limit.')] = 0.0,
     stride: Annotated[int, typer.Option(min=1, help='Every so many pixels in a cloud.')] = 1,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Write mask, depth, overlay, cloud and video of pictures, folders and videos."""
     from hydranet_ros.inference.engine import EngineOptions
@@ -70,6 +75,7 @@ def predict(
         preset=preset, model=model, intrinsics=_four(intrinsics),
         engine=EngineOptions(provider=provider, threads=threads),
         settings=PerceptionSettings(overlay_alpha=alpha, max_depth=max_depth, cloud_stride=stride),
+        max_pixels=max_pixels,
     )  # fmt: skip
     if predict_all(inputs, output, options):
         raise typer.Exit(1)
@@ -84,6 +90,7 @@ def bag_command(
     provider: Provider = 'auto',
     topic: Annotated[str, typer.Option(help='Image topic; default: the first.')] = '',
     max_depth: Annotated[float, typer.Option(min=0, help='Metres; 0: no limit.')] = 0.0,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Run every image of a bag through the network into a new bag, without ROS."""
     from hydranet_ros.bag_run import process_bag
@@ -93,7 +100,7 @@ def bag_command(
 
     engine = Engine(choose_model(preset, model=model).path, EngineOptions(provider=provider))
     perception = Perception(engine, PerceptionSettings(max_depth=max_depth))
-    counts = process_bag(source, output, perception, image_topic=topic)
+    counts = process_bag(source, output, perception, image_topic=topic, max_pixels=max_pixels)
     print(f'{counts.done} frames done, {counts.failed} given up; results in {output}')
     if counts.failed:
         raise typer.Exit(1)

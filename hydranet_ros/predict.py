@@ -15,8 +15,9 @@ from rich.progress import Progress
 
 from hydranet_ros.perception.colormaps import colour_depth
 from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.errors import HydranetError, MediaError
+from hydranet_ros.errors import HydranetError, ImageError, MediaError
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
 from hydranet_ros.media import (
     VIDEOS,
     Frame,
@@ -40,6 +41,7 @@ class PredictOptions:
 
     :param intrinsics: fx, fy, cx, cy in pixels of the source, ``None`` if unknown: then there is
         no cloud, and depth is as the training camera would see it.
+    :param max_pixels: the largest width times height of an image or video that is accepted.
     """
 
     preset: str = 'street'
@@ -47,6 +49,7 @@ class PredictOptions:
     intrinsics: tuple[float, float, float, float] | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
     settings: PerceptionSettings = field(default_factory=PerceptionSettings)
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 def predict_all(inputs: Iterable[Path], output: Path, options: PredictOptions) -> int:
@@ -102,11 +105,20 @@ def _predict_one(
     if path.suffix.lower() in VIDEOS:
         _predict_video(path, output, perception, options, progress)
         return
-    frame = Frame(path.stem, 0.0, read_image(path))
+    frame = Frame(path.stem, 0.0, read_image(path, max_pixels=options.max_pixels))
     camera = _camera(frame.image, options)
     wanted = perception.available & {Output.MASK, Output.OVERLAY, Output.DEPTH, Output.POINTS}
     result = perception.process(frame.image, camera, wanted=wanted)
     write_result(output, frame, result, perception)
+
+
+def _limited(video: VideoReader, options: PredictOptions) -> Iterator[Frame]:
+    for frame in video:
+        try:
+            check_pixels(frame.image.shape[1], frame.image.shape[0], options.max_pixels)
+        except ImageError as err:
+            raise MediaError(f'{video.path}: {err}') from err
+        yield frame
 
 
 def _camera(image: np.ndarray, options: PredictOptions) -> CameraModel | None:
@@ -163,7 +175,8 @@ def _predict_video(
         task = progress.add_task(path.name, total=video.count or None)
         movie = stack.enter_context(VideoWriter(targets[0], video.fps))
         gif = stack.enter_context(GifWriter(targets[1], video.fps))
-        frames = ((frame.image, _camera(frame.image, options), frame) for frame in video)
+        images = _limited(video, options)
+        frames = ((frame.image, _camera(frame.image, options), frame) for frame in images)
         for frame, result in perception.stream(frames, wanted=wanted):
             picture = side_by_side(frame, result, perception)
             movie.write(picture)

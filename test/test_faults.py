@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from array import array
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
@@ -12,8 +16,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 from conftest import wait_for
 from model_factory import make_model
 from rclpy.parameter import Parameter
-from ros_tools import camera, picture
-from sensor_msgs.msg import Image, PointCloud2
+from ros_tools import camera, header, picture
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from test_node import Rig
 
 from hydranet_ros.errors import HydranetError
@@ -61,6 +65,43 @@ def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, log, 
     wait_for(lambda: masks)
     assert [m.header.stamp.sec for m in masks] == [2]
     wait_for(lambda: said in log(), what='the error in the log')
+
+
+def test_an_image_above_max_pixels_costs_one_frame_and_the_limit_is_live(ros, rig, log):
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: rig.node._outputs.wanted())
+    assert rig.set('max_pixels', 48 * 64 - 1).successful
+    rig.images.publish(picture(1))
+    wait_for(lambda: rig.node._timing.counters.failed == 1)
+    assert '64x48 = 3072 pixels; max_pixels allows 3071' in rig.node._timing.last_error
+    wait_for(lambda: 'max_pixels allows 3071' in log(), what='the error in the log')
+    assert rig.set('max_pixels', 48 * 64).successful
+    rig.images.publish(picture(2))
+    wait_for(lambda: masks)
+    assert [m.header.stamp.sec for m in masks] == [2]
+
+
+def test_a_small_png_that_claims_a_large_image_costs_one_frame(ros, tiny_model):
+    rig = Rig(ros, model=str(tiny_model), image_transport='compressed')
+    images = ros.client.create_publisher(CompressedImage, 'image/compressed', 1)
+    wait_for(lambda: images.get_subscription_count() == 1)
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: rig.node._outputs.wanted())
+    images.publish(compressed_png(1, claimed=(4000, 4000)))
+    wait_for(lambda: rig.node._timing.counters.failed == 1)
+    assert '4000x4000 = 16000000 pixels' in rig.node._timing.last_error
+    images.publish(compressed_png(2))
+    wait_for(lambda: masks)
+    assert [m.header.stamp.sec for m in masks] == [2]
+
+
+def compressed_png(second: int, claimed: tuple[int, int] | None = None) -> CompressedImage:
+    """Return an image of 64x48 pixels; ``claimed`` is another size that its header states."""
+    data = bytearray(cv2.imencode('.png', np.zeros((48, 64, 3), np.uint8))[1].tobytes())
+    if claimed is not None:
+        data[16:24] = struct.pack('>II', *claimed)
+        data[29:33] = struct.pack('>I', zlib.crc32(data[12:29]))
+    return CompressedImage(header=header(second), format='png', data=array('B', data))
 
 
 def test_an_error_inside_the_engine_costs_one_frame(ros, rig):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.perception import Output, Perception
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
+from hydranet_ros.perception.pipeline import Output, Perception
 from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.messages import image_to_rgb
 from hydranet_ros.ros.outputs import Outputs
@@ -32,21 +33,23 @@ class FramePath:
         self._image: NDArray[np.uint8] | None = None
 
     def run(
-        self, message: Any, wanted: frozenset[Output], *, info_topic: str, depth_encoding: str
-    ) -> dict[str, float]:
+        self, message: Any, wanted: frozenset[Output], *, info_topic: str, depth_encoding: str,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> dict[str, float]:  # fmt: skip
         """
         Publish what is wanted of an image message; return the milliseconds of each stage.
 
         ``decode`` is the message's bytes as RGB, ``message`` the filling of the messages and
         ``publish`` rclpy's own; between them come the stages of
-        :class:`~hydranet_ros.perception.Perception`.
+        :class:`~hydranet_ros.perception.pipeline.Perception`.
 
         :param info_topic: where camera infos are expected, for the warning that there are none.
         :param depth_encoding: 32FC1 or 16UC1.
+        :param max_pixels: the largest width times height of an image that is accepted.
         :raises HydranetError: if the frame must be given up.
         """
         started = time.perf_counter()
-        image = self._decode(message)
+        image = self._decode(message, max_pixels)
         decoded = time.perf_counter()
         camera = self._camera.of(
             image.shape[:2], message.header, info_topic, needed=bool(wanted & _OF_A_CAMERA)
@@ -63,9 +66,9 @@ class FramePath:
             'total': 1e3 * (time.perf_counter() - started),
         }
 
-    def _decode(self, message: Any) -> NDArray[np.uint8]:
+    def _decode(self, message: Any, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
         """Convert into the array that the last frame was converted to, where it fits."""
-        image = image_to_rgb(message, self._image)
+        image = image_to_rgb(message, self._image, max_pixels=max_pixels)
         # A view of the message itself must not outlive the frame; it needs no place of its own.
         self._image = image if image.flags.owndata else None
         return image

@@ -22,11 +22,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
-from hydranet_ros.engine import Engine
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import HydranetError, ParameterError
-from hydranet_ros.model_choice import choose_model
-from hydranet_ros.perception import Output, Perception
-from hydranet_ros.preset import Preset
+from hydranet_ros.model_files.resolve import choose_model
+from hydranet_ros.perception.pipeline import Output, Perception
+from hydranet_ros.model_files.preset import Preset
 from hydranet_ros.ros import parameters as declared
 from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.ending import until_told_to_end
@@ -256,7 +256,7 @@ class HydranetNode(LifecycleNode):
         arrival_age = self.get_clock().now().nanoseconds * 1e-9 - seconds(message.header.stamp)
         stages = self._path.run(
             message, wanted, info_topic=self._inputs.camera_info_topic,
-            depth_encoding=self.settings.depth_encoding,
+            depth_encoding=self.settings.depth_encoding, max_pixels=self.settings.max_pixels,
         )  # fmt: skip
         self._timing.last_error = ''
         self._report(stages, arrival_age + 1e-3 * stages['total'])

@@ -13,9 +13,10 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
-from hydranet_ros.engine import EngineOptions
+from hydranet_ros.inference.engine import EngineOptions
 from hydranet_ros.errors import ParameterError
-from hydranet_ros.perception import PerceptionSettings
+from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
+from hydranet_ros.perception.pipeline import PerceptionSettings
 
 PROVIDERS = ('auto', 'tensorrt', 'cuda', 'cpu')
 TRANSPORTS = ('raw', 'compressed')
@@ -40,6 +41,7 @@ class NodeParameters:
     scale_by_focal_length: bool = True
     rectified: bool = False
     max_depth: float = 0.0
+    max_pixels: int = DEFAULT_MAX_PIXELS
     autostart: bool = True
     diagnostics_period: float = 1.0
     max_age: float = 1.0
@@ -89,6 +91,9 @@ TABLE: Mapping[str, Spec] = {
                       'info, without distortion.'),
     'max_depth': Spec('Depth beyond this is unknown; metres, 0: no limit.', live=True,
                       span=(0.0, 1000.0)),
+    'max_pixels': Spec('Largest width times height of an image; larger ones are given up before '
+                       'they are decoded. The network needs about 240 bytes of memory a pixel.',
+                       live=True, span=(1, LARGEST_MAX_PIXELS)),
     'autostart': Spec('Configure and activate without a lifecycle manager.', fixed=True),
     'diagnostics_period': Spec('Seconds between two messages on /diagnostics.', live=True,
                                span=(0.1, 60.0)),
