@@ -19,7 +19,7 @@ from rich.progress import track
 
 from hydranet_ros.bag import BagWriter
 from hydranet_ros.errors import SceneError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_scenes.drive import DriveFrame, drive, kitti_camera
 from hydranet_scenes.street import STREET_KINDS
 

@@ -10,7 +10,6 @@ The same seed gives the same bytes; a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from rich.progress import Progress
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import SceneError
+from hydranet_ros.files import remove_leftovers, write_atomically
 from hydranet_scenes.appearance import Appearance, varied_look
 from hydranet_scenes.renderer import Pose, RawFrame, StreetRenderer
 from hydranet_scenes.street import LENGTH, STREET_KINDS, Street, build_street
@@ -64,6 +64,7 @@ def render_dataset(
             f'Scenes of kind {kind!r} are unknown; allowed: {", ".join(CLASS_TABLES)}.'
         )
     out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out)
     _refuse_other_size(out, size)
     views = VIEWS_PER_ROOM if kind == 'rooms' else VIEWS_PER_STREET
     jobs = [(kind, out, seed, index, size, min(views, count - index * views))
@@ -177,7 +178,7 @@ def _complete(out: Path, name: str) -> bool:
 def write_frame(
     out: Path, name: str, frame: RawFrame, image: NDArray[np.uint8], *, quality: int = 92
 ) -> None:
-    """Write the three files of a frame, each whole or not at all."""
+    """Write the three files of a frame, each of them atomically."""
     depth = np.nan_to_num(frame.depth, nan=0.0) * DEPTH_SCALE
     arrays: tuple[tuple[NDArray, str, list[int]], ...] = (
         (cv2.cvtColor(image, cv2.COLOR_RGB2BGR), '.jpg', [cv2.IMWRITE_JPEG_QUALITY, quality]),
@@ -187,6 +188,4 @@ def write_frame(
     for path, (array, kind, options) in zip(frame_files(out, name), arrays):
         done, data = cv2.imencode(kind, array, options)
         assert done
-        temporary = path.with_name(path.name + '.part')
-        temporary.write_bytes(data.tobytes())
-        os.replace(temporary, path)
+        write_atomically(path, data.tobytes())

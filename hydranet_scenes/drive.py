@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_scenes.appearance import Appearance, mild_look
 from hydranet_scenes.dataset import KITTI_FOCAL, KITTI_WIDTH
 from hydranet_scenes.renderer import Pose, RawFrame, StreetRenderer

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_scenes import room_shapes
 from hydranet_scenes.builder import SceneBuilder, numbers
 from hydranet_scenes.textures import Texture

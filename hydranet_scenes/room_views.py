@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hydranet_ros.errors import SceneError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_scenes.dataset import FrameRecord, frame_files, write_frame
 from hydranet_scenes.renderer import Pose, StreetRenderer
 from hydranet_scenes.room import Room
