@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -13,11 +15,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from hydranet_ros.perception.colormaps import colour_depth
-from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.errors import HydranetError, ImageError, MediaError
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import HydranetError, ImageError, MediaError
 from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.media import (
     VIDEOS,
     Frame,
@@ -30,7 +31,13 @@ from hydranet_ros.media import (
     write_image,
 )
 from hydranet_ros.model_files.resolve import choose_model
-from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult, PerceptionSettings
+from hydranet_ros.perception.colormaps import colour_depth
+from hydranet_ros.perception.pipeline import (
+    Output,
+    Perception,
+    PerceptionResult,
+    PerceptionSettings,
+)
 from hydranet_ros.perception.ply import write_ply
 
 
@@ -52,15 +59,34 @@ class PredictOptions:
     max_pixels: int = DEFAULT_MAX_PIXELS
 
 
-def predict_all(inputs: Iterable[Path], output: Path, options: PredictOptions) -> int:
+@dataclass(frozen=True)
+class _Job:
+    """
+    An image or video to predict.
+
+    :param folder: where its results go.
+    :param name: what the names of its results begin with.
+    """
+
+    path: Path
+    folder: Path
+    name: str
+
+
+def predict_all(inputs: Sequence[Path], output: Path, options: PredictOptions) -> int:
     """
     Predict every input into ``output`` and return how many failed.
 
     A picture NAME gives ``NAME_mask.png`` (class ids), ``NAME_depth.png`` (uint16 millimetres, 0
     unknown), ``NAME_depth.npy`` (float32 metres, NaN unknown), ``NAME_overlay.png``,
     ``NAME_side.png`` and, with intrinsics, ``NAME.ply``; a video gives ``NAME.mp4`` and
-    ``NAME.gif`` of image, overlay and depth side by side. One that fails is reported, the others
-    go on.
+    ``NAME.gif`` of image, overlay and depth side by side. An input that fails is reported, and the
+    others are processed.
+
+    Results keep the folders of the inputs below the deepest folder that all inputs share: those of
+    one folder lie directly in ``output``, those of ``day1`` and ``day2`` in ``output/day1`` and
+    ``output/day2``. NAME is the name of the file without its ending, or with it where two files of
+    a folder differ only in the ending.
 
     :raises HydranetError: if the model cannot be loaded or the folder not be made.
     """
@@ -70,46 +96,75 @@ def predict_all(inputs: Iterable[Path], output: Path, options: PredictOptions) -
     for warning in (*choice.warnings, *engine.warnings):
         console.print(f'warning: {warning}', markup=False)
     perception = Perception(engine, options.settings)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as err:
-        raise MediaError(f'{output} cannot be made: {err.strerror or err}.') from err
-    done = failed = 0
+    _make_folder(output)
+    files, failed = _files(inputs)
+    done = 0
     with Progress(console=console) as progress:
-        jobs = list(_jobs(inputs))
-        task = progress.add_task('predict', total=len(jobs))
-        for path in jobs:
+        task = progress.add_task('predict', total=len(files))
+        for job in _jobs(files, _shared_folder(inputs), output):
             try:
-                _predict_one(path, output, perception, options, progress)
+                _predict_one(job, perception, options, progress)
                 done += 1
             except HydranetError as err:
                 failed += 1
-                print(f'hydranet: {err}', file=sys.stderr)
+                _report(err)
             progress.advance(task)
     print(f'{done} of {done + failed} done with {choice.path.name} on '
           f'{perception.engine.provider}; results in {output}')  # fmt: skip
     return failed
 
 
-def _jobs(inputs: Iterable[Path]) -> Iterator[Path]:
+def _report(err: HydranetError) -> None:
+    print(f'hydranet: {err}', file=sys.stderr)
+
+
+def _files(inputs: Sequence[Path]) -> tuple[dict[Path, Path], int]:
+    """Return all images and videos by absolute path, and how many inputs failed."""
+    found: dict[Path, Path] = {}
+    failed = 0
     for path in inputs:
-        if path.is_dir():
-            yield from list_images(path)
-        else:
-            yield path
+        try:
+            files = list_images(path) if path.is_dir() else [path]
+        except MediaError as err:
+            failed += 1
+            _report(err)
+            continue
+        found.update((Path(os.path.abspath(item)), item) for item in files)
+    return found, failed
+
+
+def _shared_folder(inputs: Sequence[Path]) -> Path:
+    folders = [path if path.is_dir() else path.parent for path in inputs]
+    return Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
+
+
+def _jobs(files: Mapping[Path, Path], shared: Path, output: Path) -> Iterator[_Job]:
+    """Yield a job for each file; no two have the same folder and name."""
+    stems = Counter(absolute.with_suffix('') for absolute in files)
+    for absolute, path in files.items():
+        name = path.stem if stems[absolute.with_suffix('')] == 1 else path.name
+        yield _Job(path, output / absolute.parent.relative_to(shared), name)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise MediaError(f'{folder} cannot be made: {err.strerror or err}.') from err
 
 
 def _predict_one(
-    path: Path, output: Path, perception: Perception, options: PredictOptions, progress: Progress
+    job: _Job, perception: Perception, options: PredictOptions, progress: Progress
 ) -> None:
-    if path.suffix.lower() in VIDEOS:
-        _predict_video(path, output, perception, options, progress)
+    if job.path.suffix.lower() in VIDEOS:
+        _predict_video(job, perception, options, progress)
         return
-    frame = Frame(path.stem, 0.0, read_image(path, max_pixels=options.max_pixels))
+    frame = Frame(job.name, 0.0, read_image(job.path, max_pixels=options.max_pixels))
     camera = _camera(frame.image, options)
     wanted = perception.available & {Output.MASK, Output.OVERLAY, Output.DEPTH, Output.POINTS}
     result = perception.process(frame.image, camera, wanted=wanted)
-    write_result(output, frame, result, perception)
+    _make_folder(job.folder)
+    write_result(job.folder, frame, result, perception)
 
 
 def _limited(video: VideoReader, options: PredictOptions) -> Iterator[Frame]:
@@ -164,14 +219,16 @@ def side_by_side(frame: Frame, result: PerceptionResult, perception: Perception)
 
 
 def _predict_video(
-    path: Path, output: Path, perception: Perception, options: PredictOptions, progress: Progress
+    job: _Job, perception: Perception, options: PredictOptions, progress: Progress
 ) -> None:
     wanted = perception.available & {Output.OVERLAY, Output.DEPTH}
-    targets = [output / f'{path.stem}{ending}' for ending in ('.mp4', '.gif')]
+    path = job.path
+    targets = [job.folder / f'{job.name}{ending}' for ending in ('.mp4', '.gif')]
     if path.resolve() in [target.resolve() for target in targets]:
         raise MediaError(f'{path} would be overwritten by its result; choose another folder.')
     with ExitStack() as stack:
         video = stack.enter_context(VideoReader(path))
+        _make_folder(job.folder)
         task = progress.add_task(path.name, total=video.count or None)
         movie = stack.enter_context(VideoWriter(targets[0], video.fps))
         gif = stack.enter_context(GifWriter(targets[1], video.fps))

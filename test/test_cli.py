@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import statistics
+import struct
 import subprocess
 import sys
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -16,10 +21,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def hydranet(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+def hydranet(
+    *arguments: object, before: Callable[[], None] | None = None, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run the command; ``before`` runs in its process first."""
     return subprocess.run(
         [sys.executable, '-m', 'hydranet_ros', *map(str, arguments)],
         capture_output=True, text=True, timeout=120, cwd=ROOT, env={**os.environ, **environment},
+        preexec_fn=before,
     )  # fmt: skip
 
 
@@ -96,6 +105,87 @@ def test_a_bad_file_among_good_ones_costs_only_itself(tmp_path, tiny_model, stre
     assert done.returncode == 1
     assert 'broken.png' in done.stderr and 'Traceback' not in done.stderr
     assert (tmp_path / 'out' / 'street_mask.png').is_file()
+
+
+def test_an_image_that_claims_a_huge_size_costs_only_itself(tmp_path, tiny_model, street_picture):
+    bomb = bytearray(street_picture.read_bytes())
+    bomb[16:24] = struct.pack('>II', 200_000, 200_000)  # width and height of the PNG header
+    bomb[29:33] = struct.pack('>I', zlib.crc32(bomb[12:29]))
+    (tmp_path / 'bomb.png').write_bytes(bomb)
+    done = hydranet('predict', tmp_path, '-o', tmp_path / 'out', '--model', tiny_model)
+    assert done.returncode == 1
+    assert done.stderr.count('bomb.png') == 1 and 'Traceback' not in done.stderr
+    assert '1 of 2 done' in done.stdout
+    assert (tmp_path / 'out' / 'street_mask.png').is_file()
+
+
+def test_an_empty_folder_among_the_inputs_costs_only_itself(tmp_path, tiny_model, street_picture):
+    (tmp_path / 'empty').mkdir()
+    done = hydranet('predict', tmp_path / 'empty', street_picture, '-o', tmp_path / 'out',
+                    '--model', tiny_model)  # fmt: skip
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'empty holds no picture' in done.stderr
+    assert (tmp_path / 'out' / 'street_mask.png').is_file()
+
+
+def test_a_video_whose_result_fills_the_disk_costs_only_itself(
+    tmp_path, tiny_model, street_picture
+):
+    """A limit on the size of a file fails a write as a full disk does."""
+    from hydranet_ros.media import VideoWriter
+
+    random = np.random.default_rng(1)
+    with VideoWriter(tmp_path / 'film.mp4', 12) as writer:
+        for _ in range(12):
+            writer.write(random.integers(0, 256, (120, 160, 3), np.uint8))
+    limit = (40_000, resource.RLIM_INFINITY)
+    done = hydranet(
+        'predict', tmp_path / 'film.mp4', street_picture, '-o', tmp_path / 'out',
+        '--model', tiny_model, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )  # fmt: skip
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert re.search(r'film\.(mp4|gif) cannot be', done.stderr.replace('\n', ' '))
+    assert '1 of 2 done' in done.stdout
+    assert (tmp_path / 'out' / 'street_mask.png').is_file()
+    assert not list((tmp_path / 'out').glob('film*'))
+
+
+def test_results_keep_the_folders_of_the_inputs(tmp_path, tiny_model, street_picture):
+    data = street_picture.read_bytes()
+    for name in ('day/left', 'day/right', 'night'):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / '1.png').write_bytes(data)
+    done = hydranet('predict', tmp_path / 'day/left', tmp_path / 'day/right',
+                    tmp_path / 'night/1.png', '-o', tmp_path / 'out',
+                    '--model', tiny_model)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = {str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*_mask.png')}
+    assert found == {'day/left/1_mask.png', 'day/right/1_mask.png', 'night/1_mask.png'}
+
+
+def test_the_results_of_one_folder_lie_directly_in_the_output(
+    tmp_path, tiny_model, street_picture
+):
+    (tmp_path / 'in').mkdir()
+    for name in ('1.png', '2.png'):
+        (tmp_path / 'in' / name).write_bytes(street_picture.read_bytes())
+    done = hydranet('predict', tmp_path / 'in', tmp_path / 'in/2.png', '-o', tmp_path / 'out',
+                    '--model', tiny_model)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert '2 of 2 done' in done.stdout
+    found = sorted(p.name for p in (tmp_path / 'out').glob('*_mask.png'))
+    assert found == ['1_mask.png', '2_mask.png']
+
+
+def test_files_that_differ_only_in_the_ending_keep_it(tmp_path, tiny_model, street_picture):
+    image = cv2.imread(str(street_picture))
+    for name in ('a.png', 'a.bmp', 'b.png'):
+        cv2.imwrite(str(tmp_path / name), image)
+    names = [tmp_path / name for name in ('a.png', 'a.bmp', 'b.png')]
+    done = hydranet('predict', *names, '-o', tmp_path / 'out', '--model', tiny_model)
+    assert done.returncode == 0, done.stderr
+    found = sorted(p.name for p in (tmp_path / 'out').glob('*_mask.png'))
+    assert found == ['a.bmp_mask.png', 'a.png_mask.png', 'b_mask.png']
 
 
 def test_a_video_becomes_mp4_and_gif_at_its_rate(tmp_path: Path, tiny_model):
