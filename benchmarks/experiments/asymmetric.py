@@ -26,6 +26,7 @@ import numpy as np
 import yaml
 
 from hydranet_ros.errors import HydranetError, TrainingError
+from hydranet_ros.files import write_atomically
 from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.resources import config_file
 from hydranet_ros.training.data.catalog import open_dataset
@@ -34,7 +35,7 @@ from hydranet_ros.training.data.reader import FrameReader, Reader
 from hydranet_ros.training.data.source import DataSource
 from hydranet_ros.training.distil import DistilOptions, distil
 from hydranet_ros.training.evaluation.predictors import open_model
-from hydranet_ros.training.folder_writer import FolderWriter, write_whole
+from hydranet_ros.training.folder_writer import FolderWriter
 from hydranet_ros.training.metrics import ConfusionMatrix, DepthErrors
 from hydranet_ros.training.sample import Sample
 from hydranet_ros.training.teachers import open_teacher
@@ -93,7 +94,7 @@ class Benchmark:
                 f'{folder} was made with other arguments ({"; ".join(wrong)}). Use those, or '
                 'another folder.'
             )
-        write_whole(path, json.dumps(now, indent=1).encode())
+        write_atomically(path, json.dumps(now, indent=1).encode())
 
     def run(self) -> dict[str, Any]:
         """Return all figures; ``table`` maps the rows to theirs."""
@@ -168,7 +169,7 @@ class Benchmark:
             raw['network']['tasks'] = list(tasks)
         output.mkdir(exist_ok=True)
         experiment = output / 'experiment.yaml'
-        write_whole(experiment, yaml.safe_dump(raw).encode())
+        write_atomically(experiment, yaml.safe_dump(raw).encode())
         print(f'-- training {name} on {", ".join(sets)}', flush=True)
         found = train(experiment, output, resume=(output / 'last.ckpt').is_file())
         if found != final:
@@ -209,7 +210,7 @@ class Benchmark:
                 focal_length=model.focal_length,
             )  # fmt: skip
             model.close()
-            write_whole(path, json.dumps(found, indent=1).encode())
+            write_atomically(path, json.dumps(found, indent=1).encode())
         return json.loads(path.read_text(encoding='utf-8'))
 
 
@@ -331,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     data = json.dumps(found, indent=2).encode()
     for path in filter(None, (given.output / 'asymmetric.json', given.json)):
-        write_whole(path, data)
+        write_atomically(path, data)
     print(table(found))
 
 

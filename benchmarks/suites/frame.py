@@ -37,13 +37,14 @@ from benchmarks.suites.result import (
     pair_ratio,
 )
 from hydranet_ros.errors import BenchError
+from hydranet_ros.files import sha256_of
 
 if TYPE_CHECKING:
     from hydranet_ros.inference.engine import Engine
 
 NAME = 'frame'
 NETWORK, STRIDE4, FRAME, PICTURES = 'network', 'network to stride 4', 'frame', 'with pictures'
-STAGES = ('decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'colour', 'message', 'publish')
+STAGES = ('decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'color', 'message', 'publish')
 _QUICK_ROUNDS = 9
 # What is looked for is a twentieth of the network, whose own time on a shared machine differs by a
 # third from round to round: more rounds than the other parts take.
@@ -64,7 +65,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
     model = options.model or choose_model('street').path
     rounds = min(options.rounds, _QUICK_ROUNDS) if options.quick else _MORE_ROUNDS * options.rounds
     figures: dict[str, Figure] = {}
-    tables, inputs, runs = [], {model.name: digest(model)}, {}
+    tables, inputs, runs = [], {model.name: sha256_of(model)}, {}
     engine = Engine(model, EngineOptions(provider='cpu', threads=options.threads))
     try:
         to_stride4, notes = _stride4(engine), _notes(engine)
@@ -153,7 +154,7 @@ class Measurement:
 
 
 def _shown_in(stage: str) -> str:
-    return PICTURES if stage == 'colour' else FRAME
+    return PICTURES if stage == 'color' else FRAME
 
 
 def _row(name: str, series: Series, more: str) -> tuple[str, ...]:

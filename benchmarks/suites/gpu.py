@@ -48,10 +48,11 @@ from benchmarks.suites.result import (
     interleaved,
     pair_ratio,
 )
-from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import BenchError, NotMeasuredError
-from hydranet_ros.perception.pipeline import Perception
+from hydranet_ros.files import sha256_of
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.perception.pipeline import Perception
 from hydranet_ros.resources import find_model
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _measure_product(options: BenchOptions, found: _Findings, say: Callable[[str
 
     say('the product on each provider')
     model = options.model or find_model('street.onnx')
-    found.inputs[model.name] = digest(model)
+    found.inputs[model.name] = sha256_of(model)
     ways = open_ways(model, found.notes)
     if not ways:
         return

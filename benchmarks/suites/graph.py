@@ -7,13 +7,13 @@ what the shipped Fast DDS profile is worth beside Fast DDS' own transports.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.suites.result import BenchOptions, Figure, PartResult, Table
 from hydranet_ros.errors import MissingDependencyError
+from hydranet_ros.files import sha256_of
 
 NAME = 'graph'
 _NOTES = (
@@ -51,7 +51,6 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
             found, table = step()
             figures.update(found)
             tables += table
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
     return PartResult(
-        NAME, figures, tables, _NOTES, inputs={model.name: digest}, runs=bench.runs
+        NAME, figures, tables, _NOTES, inputs={model.name: sha256_of(model)}, runs=bench.runs
     )  # fmt: skip

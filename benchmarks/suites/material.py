@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,6 @@ def picture(height: int, width: int, seed: int = 7) -> NDArray[np.uint8]:
     return np.clip(made + noise, 0, 255).astype(np.uint8)
 
 
-def digest(data: Path | NDArray) -> str:
-    """Return the sha256 of a file's or an array's bytes."""
-    raw = data.read_bytes() if isinstance(data, Path) else np.ascontiguousarray(data).data
-    return hashlib.sha256(raw).hexdigest()
+def digest(array: NDArray) -> str:
+    """Return the sha256 of an array's bytes, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

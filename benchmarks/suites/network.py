@@ -67,6 +67,7 @@ from benchmarks.suites.runners import (
     plain_session,
 )
 from hydranet_ros.errors import BenchError
+from hydranet_ros.files import sha256_of
 
 OURS, PLAIN, EAGER, OPENVINO = 'hydranet_ros', 'plain export', 'PyTorch eager', 'OpenVINO'
 WHOLE, PLAIN_WHOLE, GIVEN = 'whole: hydranet_ros', 'whole: plain export', 'whole: model file'
@@ -295,7 +296,7 @@ class _Findings:
         """Turn the times of a case into figures and a table."""
         case, ours = bench.case, times[OURS]
         self.runs[case.title] = times
-        self.inputs[f'ours_{case.key}.onnx'] = digest(bench.path)
+        self.inputs[f'ours_{case.key}.onnx'] = sha256_of(bench.path)
         self.inputs[f'image_{case.width}x{case.height}'] = digest(bench.image)
         self.tables.append(times_table(case.title, times))
         ratios = {
@@ -337,7 +338,7 @@ class _Findings:
     def _add_given(self, bench: _CaseBench, times: Mapping[str, Series]) -> None:
         given = given_model(bench.options, bench.case.classes)
         assert given is not None
-        self.inputs[given.name] = digest(given)
+        self.inputs[given.name] = sha256_of(given)
         ratio = pair_ratio(times[GIVEN], times[WHOLE])
         self.figures[f'model_file_vs_whole_{bench.case.key}'] = ratio.median
         self.notes.append(

@@ -8,7 +8,6 @@ keys that disagree.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from hydranet_ros.errors import CheckpointError
+from hydranet_ros.files import atomic_path
 from hydranet_ros.network.checkpoint_layouts import (
     HEADS,
     State,
@@ -66,11 +66,16 @@ class Checkpoint:
 
 
 def save_checkpoint(network: HydraNet, path: Path) -> None:
-    """Write a network in the package's own format, whole or not at all."""
-    temporary = path.with_name(path.name + '.part')
-    config = asdict(network.config)
-    torch.save({'format': FORMAT, 'config': config, 'state_dict': network.state_dict()}, temporary)
-    os.replace(temporary, path)
+    """
+    Write a network in the package's own format, atomically.
+
+    :raises OSError: if the file cannot be written.
+    """
+    content = {
+        'format': FORMAT, 'config': asdict(network.config), 'state_dict': network.state_dict(),
+    }  # fmt: skip
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

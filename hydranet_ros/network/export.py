@@ -6,10 +6,8 @@ The graph is compared with PyTorch on the same image, at two sizes, before the f
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
+from hydranet_ros.files import atomic_path
 from hydranet_ros.model_files.metadata import ModelInfo
+from hydranet_ros.model_files.preset import ExportFacts, Preset
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
 from hydranet_ros.network.export_module import (
     INTERNAL_SCALES,
@@ -36,7 +36,6 @@ from hydranet_ros.network.quantize import (
     measure_loss,
     quantise,
 )
-from hydranet_ros.model_files.preset import ExportFacts, Preset
 
 OPSET = 17
 DEPTH_TOLERANCE = 1e-3
@@ -106,24 +105,20 @@ def export_checkpoint(
         source.network(), facts.class_slice, upsampling, internal_scale
     ).eval()
     info = _describe(loaded, domain, source, facts, deployed)
-    temporary = output.with_name(output.name + '.part')
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        say(f'exporting {checkpoint.name} as {preset} ({source.origin} checkpoint)')
-        write_graph(deployed, temporary, facts.native_size, info, 'gpu' if int8 else target)
-        say('comparing the graph with PyTorch')
-        report = compare(deployed, temporary, facts.native_size, output, info)
-        if int8:
-            say(f'calibrating 8-bit integers with {len(pictures)} pictures of {int8}')
-            report = _to_int8(report, temporary, pictures)
-        os.replace(temporary, output)
+        with atomic_path(output) as temporary:
+            say(f'exporting {checkpoint.name} as {preset} ({source.origin} checkpoint)')
+            write_graph(deployed, temporary, facts.native_size, info, 'gpu' if int8 else target)
+            say('comparing the graph with PyTorch')
+            report = compare(deployed, temporary, facts.native_size, output, info)
+            if int8:
+                say(f'calibrating 8-bit integers with {len(pictures)} pictures of {int8}')
+                report = _to_int8(report, temporary, pictures)
     except OSError as err:
         raise ExportError(
             f'{output} cannot be written: {err.strerror or err}. Nothing was kept.'
         ) from err
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return report
 
 
@@ -134,7 +129,7 @@ def _to_int8(
     import onnx
 
     exact = path.with_name(path.name + '.exact')
-    os.replace(path, exact)
+    path.replace(exact)
     try:
         quantise(exact, path, pictures)
         loss = measure_loss(exact, path, pictures)

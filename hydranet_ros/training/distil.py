@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hydranet_ros.errors import DatasetError, TrainingError
-from hydranet_ros.model_info import UNLABELLED, ClassInfo
+from hydranet_ros.model_files.metadata import UNLABELLED, ClassInfo
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.class_map import load_class_map
 from hydranet_ros.training.data.reader import Reader

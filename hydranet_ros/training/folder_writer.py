@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, TrainingError
+from hydranet_ros.files import atomic_path, remove_leftovers, write_atomically
 from hydranet_ros.training.data.files import IMAGE_SUFFIXES, read_image
 from hydranet_ros.training.sample import Sample
 
@@ -63,6 +64,7 @@ class FolderWriter:
         manifest = self._folder / MANIFEST
         if manifest.is_file():
             self._recover(manifest)
+            remove_leftovers(self._folder)
         elif any(self._folder.iterdir()):
             raise DatasetError(
                 f'{self._folder} holds files but no {MANIFEST}; choose an empty folder.'
@@ -149,22 +151,18 @@ class FolderWriter:
 
     def _link(self, original: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + '.part')
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(original.resolve(), temporary)
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(original, temporary)
-        os.replace(temporary, path)
-        # Renaming one link of a file onto another does nothing (POSIX).
-        temporary.unlink(missing_ok=True)
+        with atomic_path(path) as temporary:
+            try:
+                os.link(original.resolve(), temporary)
+            except OSError:  # another disk, or one without hard links
+                shutil.copyfile(original, temporary)
 
     def _put(self, relative: str, array: NDArray) -> None:
         path = self._folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded, data = cv2.imencode('.png', array)
         assert encoded
-        write_whole(path, data.tobytes())
+        write_atomically(path, data.tobytes())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
@@ -189,7 +187,7 @@ class FolderWriter:
             'made_with': self._made_with, 'images': {row.pop('name'): row for row in rows},
         }  # fmt: skip
         text = json.dumps(manifest, indent=1)
-        write_whole(self._folder / MANIFEST, text.encode())
+        write_atomically(self._folder / MANIFEST, text.encode())
 
 
 def _journal_rows(path: Path) -> list[dict[str, Any]]:
@@ -230,14 +228,3 @@ def encode_normals(normals: NDArray[np.float32]) -> NDArray[np.uint8]:
     x, y, z = np.moveaxis(normals, -1, 0)
     channels = [(1 - y) / 2, (z + 1) / 2, (x + 1) / 2]
     return np.rint(np.clip(np.stack(channels, -1), 0, 1) * 255).astype(np.uint8)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + '.part')
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -20,7 +20,7 @@ import yaml
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ModelError, TrainingError
-from hydranet_ros.providers import first_line
+from hydranet_ros.inference.providers import first_line
 from hydranet_ros.training.losses import resize_to
 
 LAYOUTS = ('NCHW', 'NHWC')

@@ -9,7 +9,6 @@ probabilities only serve to merge several looks and to leave out what it is unsu
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Set
@@ -21,13 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hydranet_ros.engine import Engine, EngineOptions
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_info import METADATA_KEY, ClassInfo
+from hydranet_ros.files import sha256_of
+from hydranet_ros.inference.engine import Engine, EngineOptions
+from hydranet_ros.inference.providers import open_session
+from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo
+from hydranet_ros.model_files.preset import Preset
 from hydranet_ros.network.checkpoints import load_checkpoint
 from hydranet_ros.network.hydranet import MEAN, STD
-from hydranet_ros.preset import Preset
-from hydranet_ros.providers import open_session
 from hydranet_ros.training.losses import resize_to
 from hydranet_ros.training.onnx_teacher import ForeignNetwork, load_description
 
@@ -128,7 +128,7 @@ class CheckpointTeacher(Teacher):
         self._offset = torch.tensor(MEAN, device=self._device).view(1, 3, 1, 1)
         self._factor = 1 / torch.tensor(STD, device=self._device).view(1, 3, 1, 1)
         self.facts = TeacherFacts(
-            path.name, file_digest(path), found, tuple(item.name for item in facts.classes),
+            path.name, sha256_of(path), found, tuple(item.name for item in facts.classes),
             facts.classes, facts.focal_length, {'preset': preset, 'domain': domain},
         )  # fmt: skip
 
@@ -159,7 +159,7 @@ class EngineTeacher(Teacher):
         _warn(self._engine.warnings)
         info = self._engine.info
         self.facts = TeacherFacts(
-            path.name, file_digest(path), frozenset(TASKS) & self._engine.outputs,
+            path.name, sha256_of(path), frozenset(TASKS) & self._engine.outputs,
             tuple(item.name for item in info.classes), info.classes, info.training_focal_length,
         )  # fmt: skip
 
@@ -194,7 +194,7 @@ class ForeignTeacher(Teacher):
         about = self._network.about
         tasks = {'labels': about.labels, 'depth': about.depth}
         self.facts = TeacherFacts(
-            path.name, file_digest(path),
+            path.name, sha256_of(path),
             frozenset(name for name, output in tasks.items() if output is not None),
             about.labels.classes if about.labels else (),
             focal_length=about.depth.focal_length if about.depth else 0.0, details=asdict(about),
@@ -250,15 +250,6 @@ def open_teacher(
 def _warn(texts: Iterable[str]) -> None:
     for text in texts:
         logger.warning(text)
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open('rb') as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def pick(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.data.class_map import ClassMap
 from hydranet_ros.training.onnx_teacher import resize_image
 from hydranet_ros.training.teachers import Opinion, Teacher, TeacherFacts

@@ -8,7 +8,6 @@ size before the argmax, depth is an absolute value, normals are in the optical f
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ModelError
-from hydranet_ros.model_info import ClassInfo
+from hydranet_ros.files import sha256_of
+from hydranet_ros.model_files.metadata import ClassInfo
+from hydranet_ros.model_files.preset import ExportFacts, Preset
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
 from hydranet_ros.network.export_module import DeployedNetwork
 from hydranet_ros.network.hydranet import HydraNet
-from hydranet_ros.preset import ExportFacts, Preset
 from hydranet_ros.resources import find_model
 from hydranet_ros.training.evaluation.tally import Predictor
 
@@ -84,7 +84,7 @@ def open_model(
 
 
 def _open_exported(path: Path, provider: str, threads: int) -> LoadedModel:
-    from hydranet_ros.engine import Engine, EngineOptions
+    from hydranet_ros.inference.engine import Engine, EngineOptions
 
     engine = Engine(path, EngineOptions(provider=provider, threads=threads))
     info = engine.info
@@ -135,7 +135,7 @@ def _loaded(
     close: Callable[[], None],
 ) -> LoadedModel:  # fmt: skip
     facts = {
-        'file': path.name, 'sha256': hashlib.sha256(path.read_bytes()).hexdigest(), **facts,
+        'file': path.name, 'sha256': sha256_of(path), **facts,
         'tasks': list(tasks), 'classes': [item.name for item in classes],
         'training_focal_length': focal_length, 'depth_range': list(depth_range),
     }  # fmt: skip

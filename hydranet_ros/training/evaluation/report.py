@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import MediaError
+from hydranet_ros.files import write_atomically
 from hydranet_ros.training.evaluation.published import published_rows
 from hydranet_ros.training.evaluation.run import Evaluation, SetResult
 
@@ -93,39 +94,40 @@ def _plain(value: Any) -> Any:
 
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """
-    Write the report, whole or not at all.
+    Write the report atomically.
 
     :raises MediaError: if the file cannot be written.
     """
     text = json.dumps(report(evaluation, sys.argv), indent=1, allow_nan=False)
-    write_whole(path, text.encode())
+    write_file(path, text.encode())
 
 
 def require_writable(path: Path) -> None:
     """
-    Make the folder of a file that is to be written after long work, and try it out.
+    Create the folder of a result file and check that it is writable, before the long work.
 
-    :raises MediaError: if nothing can be written there.
+    :raises MediaError: if the file could not be written.
     """
     if path.is_dir():
         raise MediaError(f'{path} is a folder; expected the name of a file to write.')
-    probe = path.with_name(path.name + '.part')
-    write_whole(probe, b'')
-    probe.unlink()
+    with _writing(path), TemporaryFile(dir=path.parent):
+        pass
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """
-    Write a file, whole or not at all, and the folders it lies in.
+    Write a file atomically, and create its folder.
 
     :raises MediaError: if it cannot be written.
     """
-    temporary = path.with_name(path.name + '.part')
+    with _writing(path):
+        write_atomically(path, data)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
+        yield
     except OSError as err:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise MediaError(f'{path} cannot be written: {err.strerror or err}.') from err

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.model_info import ClassInfo
+from hydranet_ros.model_files.metadata import ClassInfo
 from hydranet_ros.training.adverse import CORRUPTIONS, corrupt
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import parse_source

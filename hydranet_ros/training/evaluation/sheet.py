@@ -11,8 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.colour import colour_depth, colour_labels, colour_normals, overlay, palette
-from hydranet_ros.contact_sheet import (
+from hydranet_ros.perception.colormaps import (
+    color_depth,
+    color_labels,
+    color_normals,
+    overlay,
+    palette,
+)
+from hydranet_ros.perception.contact_sheet import (
     BACKGROUND,
     Picture,
     header,
@@ -21,7 +27,7 @@ from hydranet_ros.contact_sheet import (
     padded,
     write_text,
 )
-from hydranet_ros.training.evaluation.report import write_whole
+from hydranet_ros.training.evaluation.report import write_file
 from hydranet_ros.training.evaluation.run import (
     CLEAR,
     EvalOptions,
@@ -109,7 +115,7 @@ def write_sheet(path: Path, evaluation: Evaluation) -> None:
     :raises MediaError: if the file cannot be written.
     """
     _, data = cv2.imencode('.png', sheet(evaluation)[..., ::-1])
-    write_whole(path, data.tobytes())
+    write_file(path, data.tobytes())
 
 
 def _block(result: SetResult, options: EvalOptions, count: int) -> Iterator[Picture]:
@@ -160,11 +166,11 @@ def panels(result: SetResult, sample: Sample, found: Mapping[str, NDArray]) -> d
 def _labels(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Picture]:
     table = palette(result.model.classes)
     found = np.ascontiguousarray(found.astype(np.uint8))
-    pictures = {'predicted classes': overlay(sample.image, colour_labels(found, table), 0.6)}
+    pictures = {'predicted classes': overlay(sample.image, color_labels(found, table), 0.6)}
     if sample.labels is None:
         return pictures
     known = sample.labels < len(result.model.classes)
-    coloured = colour_labels(np.ascontiguousarray(sample.labels), table)
+    coloured = color_labels(np.ascontiguousarray(sample.labels), table)
     truth = overlay(sample.image, coloured, 0.6)
     truth[~known] //= 3
     errors = (sample.image * 0.35).astype(np.float32)
@@ -177,7 +183,7 @@ def _labels(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Pict
 def _depth(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Picture]:
     limits = _shown_depth(result)
     metres = np.abs(metric_depth(found, sample, result.model.focal_length)).astype(np.float32)
-    pictures = {'predicted depth': colour_depth(metres, limits)}
+    pictures = {'predicted depth': color_depth(metres, limits)}
     if sample.depth is None:
         return pictures
     known = sample.depth > 0
@@ -185,7 +191,7 @@ def _depth(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Pictu
     relative = np.abs(metres - safe) / safe
     truth, error = (_thickened(item, known) for item in (safe, relative))
     return {
-        'true depth': colour_depth(truth, limits), **pictures,
+        'true depth': color_depth(truth, limits), **pictures,
         f'relative error, 0 to {RELATIVE_LIMIT:.0%}': _heat(error / RELATIVE_LIMIT),
     }  # fmt: skip
 
@@ -196,13 +202,13 @@ def _shown_depth(result: SetResult) -> tuple[float, float]:
 
 
 def _normals(result: SetResult, sample: Sample, found: NDArray) -> dict[str, Picture]:
-    pictures = {'predicted normals': colour_normals(found.astype(np.float32))}
+    pictures = {'predicted normals': color_normals(found.astype(np.float32))}
     if sample.normals is None:
         return pictures
     known = (sample.normals != 0).any(-1)
     angles = angles_between(sample.normals.reshape(-1, 3), found.reshape(-1, 3))
     angles = np.where(known, angles.reshape(known.shape), np.nan)
-    truth = colour_normals(sample.normals)
+    truth = color_normals(sample.normals)
     truth[~known] = 0
     return {
         'true normals': truth, **pictures,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, ModelError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.evaluation.crops import crop_window
 from hydranet_ros.training.metrics import NEAREST, ConfusionMatrix, DepthErrors, NormalErrors
 from hydranet_ros.training.sample import Sample
