@@ -17,12 +17,14 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 from conftest import wait_for
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosbags.rosbag2 import Writer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
 
 from hydranet_ros.bag import BagReader, BagWriter, typestore
-from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.media import write_image
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.messages import image_to_rgb
@@ -163,12 +165,27 @@ def test_a_type_that_is_not_installed_is_left_out_with_one_warning(ros, play, tm
             goal(header=header, image=image, f=0.0, t=0.0, valid_window=roi, min_disparity=0.0,
                  max_disparity=0.0, delta_d=0.0), 2,
         )  # fmt: skip
-    pytest.importorskip('std_msgs')
-    from std_msgs.msg import String
-
     words = ros.hear(String, '/words')
     assert play(tmp_path / 'bag') == {'/words': 1}
     wait_for(lambda: words)
+
+
+@pytest.mark.parametrize(
+    'kind',
+    ['String', 'std_msgs/String', 'a/b/c/d', '/msg/', '../msg/String', 'std_msgs/msg/__name__'],
+)
+def test_a_malformed_type_name_is_left_out_with_one_warning(ros, play, tmp_path, log, kind):
+    store = typestore()
+    word = store.serialize_cdr(store.types['std_msgs/msg/String'](data='x'), 'std_msgs/msg/String')
+    with Writer(tmp_path / 'bag', version=8) as bag:
+        good = bag.add_connection('/words', 'std_msgs/msg/String', typestore=store)
+        bad = bag.add_connection('/odd', kind, msgdef='string data', rihs01='RIHS01_0')
+        bag.write(bad, 1, word)
+        bag.write(good, 2, word)
+    words = ros.hear(String, '/words')
+    assert play(tmp_path / 'bag') == {'/words': 1}
+    wait_for(lambda: words)
+    assert log().count(f'not installed: {kind}.') == 1
 
 
 def test_what_cannot_be_played_is_named(ros, play, tmp_path):

@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.bag import BagReader, is_latched
 from hydranet_ros.errors import BagError, MediaError
-from hydranet_ros.geometry import CameraModel
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.messages import fill_image
 
@@ -77,17 +77,24 @@ class PlayOptions:
 
 
 def message_class(kind: str) -> type | None:
-    """Return the Python class of ``package/msg/Name``, or ``None`` where it is not installed."""
-    package, _, name = kind.split('/')
+    """
+    Return the Python class of ``package/msg/Name``.
+
+    :returns: ``None`` where the package is not installed or the name has another form.
+    """
+    package, _, name = kind.partition('/msg/')
+    if not (package.isidentifier() and name.isidentifier()):
+        return None
     try:
-        return getattr(importlib.import_module(f'{package}.msg'), name)
+        found = getattr(importlib.import_module(f'{package}.msg'), name)
     except (ImportError, AttributeError):
         return None
+    return found if isinstance(found, type) else None
 
 
 def bag_items(path: Path, warn: Callable[[str], None]) -> Iterator[Item]:
     """
-    Yield a bag's messages; types that are not installed are left out with one warning.
+    Yield a bag's messages; leave out types that are not installed, with one warning.
 
     :raises BagError: where the bag is damaged.
     """
