@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from rosbags.interfaces import (
     Connection,
@@ -31,7 +31,7 @@ from hydranet_ros.errors import BagError
 
 # The newest metadata that Humble and Iron read as well as Jazzy and later: from version 9 on, the
 # QoS profiles of a topic are a YAML list, and their parser throws "bad conversion".
-_METADATA_VERSION = 8
+_METADATA_VERSION: Final = 8
 _MARGIN = 16 * 1024 * 1024
 _SMALL_MARGIN = 1024 * 1024
 _LATCHED = Qos(
