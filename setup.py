@@ -76,7 +76,7 @@ setup(
     maintainer_email='hydranet-ros@users.noreply.github.com',
     license='Apache-2.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.inference.gpu': ['*.cu']},
+    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.perception': ['*.cu']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -95,12 +95,13 @@ setup(
         'httpx>=0.25,<1',
         'rosbags>=0.10,<0.12',
         'av>=12,<19',
+        'cattrs>=23.2,<27',
     ],
     extras_require=EXTRAS,
     entry_points={
         'console_scripts': [
             'hydranet = hydranet_ros.__main__:main',
-            'hydranet_node = hydranet_ros.ros.node:main',
+            'hydranet_node = hydranet_ros.__main__:node_main',
         ],
     },
 )

@@ -18,13 +18,14 @@ from hydranet_ros.bag import BagMessage, BagReader, BagWriter
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
 from hydranet_ros.encodings import decode_compressed, to_rgb
+from hydranet_ros.camera.conventions import camera_info_topic
 from hydranet_ros.errors import BagError, CameraError, ImageError
 from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult
+from hydranet_ros.perception.point_cloud import POINT_FIELDS
 
 IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 WANTED = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
-_FLOAT32, _UINT8 = 7, 2
 _LOOK_AHEAD = 4  # images that wait at most for a camera info of their own stamp
 _KEPT = 64  # camera infos kept for images that are recorded after them
 _Stamp: TypeAlias = tuple[int, int]
@@ -65,7 +66,7 @@ def process_bag(
         image_topic = image_topic or _find_image(topics, source)
         if topics.get(image_topic) not in IMAGES:
             raise BagError(f'{source} has no images on {image_topic!r}; topics: {sorted(topics)}.')
-        info_topic = _sibling(image_topic)
+        info_topic = camera_info_topic(image_topic)
         first = _first_camera(reader, writer.store, info_topic) if info_topic in topics else None
         if first is None:
             print(
@@ -85,13 +86,9 @@ def process_bag(
     return BagCounts(run.done, run.failed)
 
 
-def _sibling(image_topic: str) -> str:
-    return image_topic.removesuffix('/compressed').rsplit('/', 1)[0] + '/camera_info'
-
-
 def _find_image(topics: Mapping[str, str], source: Path) -> str:
     images = sorted(topic for topic, kind in topics.items() if kind in IMAGES)
-    with_camera = [topic for topic in images if _sibling(topic) in topics]
+    with_camera = [topic for topic in images if camera_info_topic(topic) in topics]
     if not images:
         raise BagError(f'{source} holds no image; topics: {sorted(topics)}.')
     return (with_camera or images)[0]
@@ -246,9 +243,10 @@ class _Run:
 
     def _cloud_message(self, data: NDArray, header: Any) -> Any:
         field = self._types['sensor_msgs/msg/PointField']
-        fields = [field(name=name, offset=offset, datatype=_FLOAT32, count=1)
-                  for name, offset in (('x', 0), ('y', 4), ('z', 8), ('rgb', 12))]  # fmt: skip
-        fields.append(field(name='label', offset=15, datatype=_UINT8, count=1))
+        fields = [
+            field(name=item.name, offset=item.offset, datatype=item.datatype, count=1)
+            for item in POINT_FIELDS
+        ]
         height, width = data.shape
         return self._types['sensor_msgs/msg/PointCloud2'](
             header=header, height=height, width=width, fields=fields, is_bigendian=False,

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.camera.conventions import depth_to_millimeters
 from hydranet_ros.errors import HydranetError, ImageError, MediaError
 from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
 from hydranet_ros.inference.engine import Engine, EngineOptions
@@ -31,7 +32,7 @@ from hydranet_ros.media import (
     write_image,
 )
 from hydranet_ros.model_files.resolve import choose_model
-from hydranet_ros.perception.colormaps import colour_depth
+from hydranet_ros.perception.colormaps import color_depth
 from hydranet_ros.perception.pipeline import (
     Output,
     Perception,
@@ -196,9 +197,7 @@ def write_result(
     if result.overlay is not None:
         write_image(stem.with_name(f'{frame.name}_overlay.png'), result.overlay)
     if result.depth is not None:
-        millimetres = np.nan_to_num(result.depth * 1000, nan=0.0)
-        kept = np.where(millimetres < 65535.5, millimetres, 0)
-        write_image(stem.with_name(f'{frame.name}_depth.png'), np.rint(kept).astype(np.uint16))
+        write_image(stem.with_name(f'{frame.name}_depth.png'), depth_to_millimeters(result.depth))
         handle = BytesIO()
         np.save(handle, result.depth)
         write_bytes(stem.with_name(f'{frame.name}_depth.npy'), handle.getvalue())
@@ -213,7 +212,7 @@ def side_by_side(frame: Frame, result: PerceptionResult, perception: Perception)
     if result.overlay is not None:
         parts.append(result.overlay)
     if result.depth is not None:
-        parts.append(colour_depth(result.depth, perception.engine.info.depth_range))
+        parts.append(color_depth(result.depth, perception.engine.info.depth_range))
     wide = frame.image.shape[1] > 2 * frame.image.shape[0]
     return np.vstack(parts) if wide else np.hstack(parts)
 

@@ -1,9 +1,9 @@
 """
 A device in the host's memory, for machines without a GPU.
 
-It runs the very kernel of ``finish.cu``, compiled for the processor, and is as late as a device
-may be: a step is done only when something waits for it, so that an order which nobody asked for
-does not come about by luck. Steps of one queue keep their order.
+It runs the kernels of the product, compiled for the CPU, and runs each step only when something
+waits for it. So an order that the code did not request never comes about by chance. Steps of one
+queue keep their order.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydranet_ros.inference.gpu.device import KERNEL, SOURCE, Queue
+from hydranet_ros.inference.gpu.device import Queue
 from hydranet_ros.inference.gpu.session import DeviceSession
 
 GUARD = 64
 THREADS = 64
-SHIM = f"""
+SHIM = """
 #define __global__
-struct Index {{ int x; }};
+struct Index { int x; };
 static Index blockIdx, blockDim, threadIdx;
-extern "C" void place(int block, int threads, int thread) {{
+extern "C" void place(int block, int threads, int thread) {
     blockIdx.x = block; blockDim.x = threads; threadIdx.x = thread;
-}}
-#include "{SOURCE}"
+}
+#include "SOURCE"
 """
 C_TYPES = {
     np.uint64: ctypes.c_void_p, np.int32: ctypes.c_int, np.float32: ctypes.c_float,
@@ -43,7 +43,7 @@ C_TYPES = {
 
 def make_host_device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
     """Return a device whose network, too, runs only when the queue comes to it, as on a GPU."""
-    device = HostDevice(compile_kernel())
+    device = HostDevice()
     at_once = DeviceSession.run
     monkeypatch.setattr(
         DeviceSession, 'run', lambda session: device.put(Queue.WORK, lambda: at_once(session))
@@ -52,14 +52,14 @@ def make_host_device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
 
 
 @cache
-def compile_kernel() -> ctypes.CDLL:
-    """Return the kernel as a library of the host; skips where there is no compiler."""
+def compile_for_host(kernel: Path) -> ctypes.CDLL:
+    """Return a CUDA source file as a library for the CPU; skip without a compiler."""
     compiler = shutil.which('g++') or shutil.which('clang++')
     if compiler is None:
         pytest.skip('no C++ compiler to build the kernel for the host: apt install g++')
     with tempfile.TemporaryDirectory() as folder:
-        source, library = Path(folder, 'shim.cpp'), Path(folder, 'finish.so')
-        source.write_text(SHIM, encoding='utf-8')
+        source, library = Path(folder, 'shim.cpp'), Path(folder, 'kernel.so')
+        source.write_text(SHIM.replace('SOURCE', str(kernel)), encoding='utf-8')
         command = [compiler, '-std=c++11', '-O1', '-Wall', '-Werror', '-ffp-contract=off',
                    '-shared', '-fPIC', '-o', str(library), str(source)]  # fmt: skip
         subprocess.run(command, check=True, timeout=120)
@@ -80,7 +80,7 @@ class HostBlock:
         return bool((self.bytes[self.size :] == 0xA5).all())
 
 
-class HostMark:
+class HostEvent:
     """A point in a queue of the host's device."""
 
     def __init__(self, run: Callable[[], None]) -> None:
@@ -94,8 +94,7 @@ class HostDevice:
     number = 0
     work = 0
 
-    def __init__(self, kernel: ctypes.CDLL) -> None:
-        self._kernel = kernel
+    def __init__(self) -> None:
         self._steps: dict[Queue, list[Callable[[], None] | None]] = {q: [] for q in Queue}
         self._done = dict.fromkeys(Queue, 0)
         self.blocks: list[HostBlock] = []
@@ -109,6 +108,10 @@ class HostDevice:
     def allocate(self, size: int) -> HostBlock:
         self.blocks.append(HostBlock(size))
         return self.blocks[-1]
+
+    def compile(self, source: Path, name: str) -> Any:
+        library = compile_for_host(source)
+        return library, getattr(library, name)
 
     def pin(self, address: int, size: int) -> None:
         if not self.pages_can_be_locked:
@@ -134,22 +137,23 @@ class HostDevice:
         self.put(Queue.DOWN, partial(_move, target, target.ctypes.data, source, source.ptr,
                                      target.nbytes))  # fmt: skip
 
-    def launch(self, pixels: int, arguments: Sequence[Any]) -> None:
+    def launch(self, kernel: Any, threads: int, arguments: Sequence[Any]) -> None:
+        library, function = kernel
         values = [C_TYPES[type(value)](value.item()) for value in arguments]
 
         def run() -> None:
-            for block in range(-(-pixels // THREADS)):
+            for block in range(-(-threads // THREADS)):
                 for thread in range(THREADS):
-                    self._kernel.place(block, THREADS, thread)
-                    getattr(self._kernel, KERNEL)(*values)
+                    library.place(block, THREADS, thread)
+                    function(*values)
 
         self.put(Queue.WORK, run)
 
     def order(self, first: Queue, then: Queue) -> None:
-        self.put(then, self.mark(first).synchronize)
+        self.put(then, self.record(first).synchronize)
 
-    def mark(self, queue: Queue) -> HostMark:
-        return HostMark(partial(self._run_until, queue, len(self._steps[queue])))
+    def record(self, queue: Queue) -> HostEvent:
+        return HostEvent(partial(self._run_until, queue, len(self._steps[queue])))
 
     def put(self, queue: Queue, step: Callable[[], None]) -> None:
         """Add a step to a queue."""

@@ -65,12 +65,12 @@ def test_a_launch_file_only_names_its_preset(path):
 
 def test_rviz_shows_overlay_depth_and_cloud_from_topics_the_node_has():
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    from hydranet_ros.ros.outputs import TOPICS
+    from hydranet_ros.perception.outputs import TOPICS
 
     config = yaml.safe_load((ROOT / 'config' / 'hydranet.rviz').read_text())
     displays = config['Visualization Manager']['Displays']
     shown = {item['Topic']['Value'] for item in displays if 'Topic' in item}
-    assert shown <= {topic.name.replace('~', '/hydranet') for topic in TOPICS.values()}
+    assert shown <= {f'/hydranet/{topic.name}' for topic in TOPICS}
     assert {'/hydranet/segmentation/overlay', '/hydranet/points', '/hydranet/depth/color'} <= shown
 
 

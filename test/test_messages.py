@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from hydranet_ros.inference.buffers import allocate
 from hydranet_ros.errors import CameraError, ImageError
-from hydranet_ros.perception.pipeline import CLOUD_DTYPE, Cloud
+from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloud
 from hydranet_ros.ros.messages import (
     camera_from_info,
     fill_cloud,
@@ -76,9 +76,9 @@ def test_any_other_array_is_copied():
 
 
 def test_a_cloud_has_the_fields_that_rviz_reads():
-    data = allocate((2, 3), CLOUD_DTYPE)
+    data = allocate((2, 3), POINT_DTYPE)
     data['x'], data['r'], data['g'], data['b'], data['label'] = 1.5, 10, 20, 30, 4
-    message = fill_cloud(PointCloud2(), Cloud(data), header(1))
+    message = fill_cloud(PointCloud2(), PointCloud(data), header(1))
     assert [(f.name, f.offset) for f in message.fields] == [
         ('x', 0), ('y', 4), ('z', 8), ('rgb', 12), ('label', 15),
     ]  # fmt: skip

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.errors import CameraError
 from hydranet_ros.camera.distortion import COEFFICIENTS, distort, undistort
+from hydranet_ros.errors import CameraError
 
 _CONVERGED_PIXELS = 1e-6
 

@@ -1,8 +1,8 @@
 """
-Arrays whose memory a ROS message can carry as it is.
+Arrays whose memory a ROS message can use without a copy.
 
-rclpy takes an ``array.array('B')`` as the data of a message without looking at each byte; an
-array that lives in one needs no copy to be published.
+rclpy accepts an ``array.array('B')`` as message data without checking each byte. An array that
+lives in one can be published without a copy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def allocate(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-    """Return a zeroed array of ``shape`` and ``dtype`` that lives in an ``array.array('B')``."""
+    """Return a zeroed array of ``shape`` and ``dtype`` stored in an ``array.array('B')``."""
     kind = np.dtype(dtype)
     store = array('B')
     store.frombytes(bytes(int(np.prod(shape)) * kind.itemsize))
@@ -24,7 +24,7 @@ def allocate(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
 
 
 def backing_array(values: NDArray) -> array | None:
-    """Return the ``array.array('B')`` that holds just these values, or ``None``."""
+    """Return the ``array.array('B')`` that holds exactly these values, or ``None``."""
     base: Any = values
     while isinstance(base, np.ndarray):
         base = base.base
@@ -36,14 +36,14 @@ def backing_array(values: NDArray) -> array | None:
 
 
 class BufferPool:
-    """Arrays kept by name from frame to frame; one is made anew only when its shape changes."""
+    """Arrays reused by name from frame to frame; a new shape or dtype allocates a new array."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, NDArray] = {}
+        self._arrays: dict[str, NDArray] = {}
 
     def get(self, name: str, shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-        """Return the array of this name; its contents are those of the last frame."""
-        found = self._kept.get(name)
+        """Return the array with this name; it still holds the values of the last frame."""
+        found = self._arrays.get(name)
         if found is None or found.shape != tuple(shape) or found.dtype != np.dtype(dtype):
-            found = self._kept[name] = allocate(shape, dtype)
+            found = self._arrays[name] = allocate(shape, dtype)
         return found

@@ -1,8 +1,4 @@
-"""
-ONNX Runtime: an image in, a :class:`Prediction` out.
-
-The model file says what it is; what is not asked of it is not computed.
-"""
+"""Run a model file on one provider: an image in, the network's raw outputs out."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.errors import (
     ImageError,
     MissingDependencyError,
@@ -25,22 +20,20 @@ from hydranet_ros.errors import (
     ModelNotFoundError,
     ProviderError,
 )
-from hydranet_ros.perception.postprocess import Finish
+from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.inference.gpu.device import Device
-from hydranet_ros.inference.gpu.frames import DeviceFrames, Ticket
+from hydranet_ros.inference.gpu.runner import DeviceFrame, DeviceRunner
 from hydranet_ros.inference.gpu.session import DeviceSession
-from hydranet_ros.model_files.metadata import REWRITE_HINT, ModelInfo
-from hydranet_ros.inference.providers import (
-    PROVIDERS,
-    EngineOptions,
-    OnDevice,
+from hydranet_ros.inference.lru_cache import LruCache
+from hydranet_ros.inference.onnx_session import (
     OpenedSession,
     first_choice,
     first_line,
     open_session,
 )
+from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
 from hydranet_ros.inference.subgraph import output_names, prune
-from hydranet_ros.inference.lru_cache import Recent
+from hydranet_ros.model_files.metadata import REWRITE_HINT, ModelInfo
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineOptions', 'Prediction', 'build_engine']
 
@@ -56,10 +49,10 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Prediction:
     """
-    What the network says of one image; valid until the next :meth:`Engine.infer`.
+    Raw outputs of the network for one image, valid until the next :meth:`Engine.infer`.
 
     :param labels: (H, W) uint8 class ids.
-    :param depth: (H, W) float32, metres as the training camera would see them.
+    :param depth: (H, W) float32, meters for the training camera's focal length.
     :param confidence: (H, W) uint8, 255 times the winning probability.
     :param normals: (H, W, 3) float32 unit vectors in the optical frame.
     """
@@ -74,18 +67,19 @@ class Engine:
     """
     One model file on one provider.
 
-    A session is made for each set of outputs that is asked for, with the rest of the graph taken
-    out (see :mod:`hydranet_ros.inference.subgraph`); the last few are kept. TensorRT, whose engines take
-    minutes to build, keeps one session for all outputs.
+    The engine creates a session for each requested set of outputs, with the rest of the graph
+    removed (see :mod:`hydranet_ros.inference.subgraph`), and keeps the last few. A provider that
+    compiles the model, such as TensorRT, keeps one session for all outputs.
 
-    On a GPU, with CuPy, images and results lie there (:mod:`hydranet_ros.inference.gpu`): then a session is
-    also of one image size, and frames may overlap (:meth:`submit`). Without CuPy ONNX Runtime
-    copies them itself.
+    On a GPU with CuPy, images and outputs stay in device memory
+    (:mod:`hydranet_ros.inference.gpu`): a session is then also specific to one image size, and
+    two frames may be in flight (:meth:`start`). Without CuPy, ONNX Runtime copies them itself.
 
-    :param report: is told when a TensorRT engine is being built, and how long it took.
-    :param device: where images and results lie; by default the provider's GPU, if CuPy can use it.
+    :param report: receives a line when an engine is being built, and when it is ready.
+    :param device: device for images and outputs; by default the provider's GPU, if CuPy can use
+        it.
     :raises ModelError: if the file is missing, damaged, or carries no metadata.
-    :raises ProviderError: if a demanded provider cannot be had.
+    :raises ProviderError: if a requested provider cannot be used.
     """
 
     def __init__(
@@ -100,8 +94,8 @@ class Engine:
         self.options = options or EngineOptions()
         self._report = report
         self._pool = BufferPool()
-        self._sessions: Recent[Any] = Recent(_SESSIONS_KEPT)
-        self._device_sessions: Recent[DeviceSession] = Recent(_SESSIONS_KEPT)
+        self._sessions: LruCache[Any] = LruCache(_SESSIONS_KEPT)
+        self._device_sessions: LruCache[DeviceSession] = LruCache(_SESSIONS_KEPT)
         self._sizes_run: set[tuple[int, ...]] = set()
         self._model = _read_model(self.path)
         self.outputs = _known_outputs(self._model, self.path)
@@ -116,13 +110,18 @@ class Engine:
         )
         self._check_input(opened.session)
         device = device or self._find_device()
-        self._frames = DeviceFrames(device) if device else None
-        if self._frames is None:
+        self._runner = DeviceRunner(device) if device else None
+        if self._runner is None:
             self._sessions.get(self._key(usual), lambda: opened.session)
+
+    @property
+    def device(self) -> Device | None:
+        """Return the device that holds images and outputs; ``None`` on the host."""
+        return self._runner.device if self._runner is not None else None
 
     def _find_device(self) -> Device | None:
         """Return the provider's GPU; without CuPy ``None`` and a warning."""
-        if self.provider == 'cpu':
+        if not PROVIDERS[self.provider].on_gpu:
             return None
         from hydranet_ros.inference.gpu.cuda import CudaDevice
 
@@ -130,28 +129,32 @@ class Engine:
             return CudaDevice(self.options.device)
         except (MissingDependencyError, ProviderError) as err:
             self.warnings += (
-                f'Frames do not overlap, and depth and cloud are made on the CPU: {err}',
+                f'Frames do not overlap, and depth and cloud are computed on the CPU: {err}',
             )
             return None
 
+    @property
+    def _compiles(self) -> bool:
+        return PROVIDERS[self.provider].compiles
+
     def _open(self, outputs: frozenset[str]) -> OpenedSession:
-        """Make a session for these outputs; for TensorRT, one for all."""
-        whole = self.provider == 'tensorrt'
+        """Create a session for these outputs; a provider that compiles gets all outputs."""
+        whole = self._compiles
         opened = self._open_with(self.outputs if whole else outputs)
         self.provider, warnings = opened.provider, opened.warnings
         self._settled = replace(self.options, provider=self.provider)
-        if whole and self.provider != 'tensorrt':
+        if whole and not self._compiles:
             opened = self._open_with(outputs)
         return replace(opened, warnings=warnings)
 
     def _open_with(
-        self, outputs: frozenset[str], place: OnDevice | None = None
-    ) -> OpenedSession:  # fmt: skip
+        self, outputs: frozenset[str], placement: DevicePlacement | None = None
+    ) -> OpenedSession:
         model = self._model if outputs == self.outputs else prune(self._model, outputs)
-        return open_session(model, self.path, self._settled, place)
+        return open_session(model, self.path, self._settled, placement)
 
     def _key(self, outputs: frozenset[str]) -> frozenset[str]:
-        return self.outputs if self.provider == 'tensorrt' else outputs
+        return self.outputs if self._compiles else outputs
 
     def _check_input(self, session: Any) -> None:
         inputs = [(item.name, item.type) for item in session.get_inputs()]
@@ -162,9 +165,9 @@ class Engine:
 
     def warm_up(self, height: int, width: int, outputs: frozenset[str] = USUAL_OUTPUTS) -> float:
         """
-        Run once on an empty image of this size; return the seconds it took.
+        Run once on a black image of this size; return the seconds it took.
 
-        With TensorRT this is where an engine is built.
+        With TensorRT this builds the engine.
         """
         started = time.monotonic()
         self.infer(np.zeros((height, width, 3), np.uint8), outputs)
@@ -176,80 +179,71 @@ class Engine:
         """
         Run the network.
 
-        :param image: (H, W, 3) uint8 RGB; C-contiguous, or it is copied.
-        :param outputs: what to compute; what the model does not have stays ``None``.
-        :raises ImageError: if the image has another shape or type.
+        :param image: (H, W, 3) uint8 RGB; an array that is not C-contiguous is copied.
+        :param outputs: names of the outputs to compute; outputs that the model lacks stay
+            ``None``.
+        :raises ImageError: if the image has another shape or dtype.
         :raises ModelError: if the network cannot run on this image.
         """
         _check(image)
         wanted = outputs & self.outputs
         if not wanted:
             return Prediction()
-        if self._frames is not None:
-            return Prediction(**self.submit(image, wanted, wanted).wait())
+        if self._runner is not None:
+            frame = self.start(image, wanted)
+            for name in sorted(wanted):
+                frame.take(name)
+            return Prediction(**frame.fetch().wait())
         self._check_open()
         key = self._key(wanted)
         session = self._sessions.get(key, lambda: self._open(key).session)
         run = partial(self._run, session, image, wanted)
-        return self._announced(image.shape, run) if self.provider == 'tensorrt' else run()
+        return self._reported(image.shape, run) if self._compiles else run()
 
-    @property
-    def overlaps(self) -> bool:
-        """Return whether images and results lie on a device, so that :meth:`submit` works."""
-        return self._frames is not None
-
-    def submit(
-        self,
-        image: NDArray[np.uint8],
-        outputs: frozenset[str],
-        take: frozenset[str],
-        finish: Finish | None = None,
-    ) -> Ticket:
+    def start(self, image: NDArray[np.uint8], outputs: frozenset[str]) -> DeviceFrame:
         """
-        Queue a frame on the device and return at once; two may be under way.
+        Queue the network on the device and return at once; two frames may be in flight.
 
         :param image: (H, W, 3) uint8 RGB; it may change afterwards.
-        :param outputs: what the network is to compute, and ``take`` what is to be brought back:
-            of these, and of the cloud; see :meth:`hydranet_ros.inference.gpu.frames.DeviceFrames.submit`.
-        :param finish: what to do with labels and depth on the device.
-        :raises ImageError: if the image has another shape or type.
+        :param outputs: names of the outputs to compute.
+        :raises ImageError: if the image has another shape or dtype.
         :raises ModelError: if the network cannot run on this image, or there is no device.
         """
         _check(image)
         self._check_open()
-        frames = self._frames
-        if frames is None:
-            raise ModelError(f'{self.path} runs on {self.provider!r} without a device: use infer.')
+        runner = self._runner
+        if runner is None:
+            raise ModelError(f'{self.path} runs on {self.provider!r} without a device; use infer.')
         size = image.shape[:2]
-        with frames.device.current():
+        with runner.device.current():
             key = self._key(outputs)
             session = self._device_sessions.get(
-                (key, size), lambda: self._device_session(frames.device, key, size)
+                (key, size), lambda: self._device_session(runner.device, key, size)
             )
             try:
-                return frames.submit(session, image, take, finish)
+                return runner.start(session, image)
             except Exception as err:
                 raise self._failure(image.shape, err) from err
 
     def _check_open(self) -> None:
         if not self._model:
-            raise ModelError(f'The engine of {self.path} is closed; make a new one.')
+            raise ModelError(f'The engine of {self.path} is closed; create a new one.')
 
     def _device_session(
         self, device: Device, outputs: frozenset[str], size: tuple[int, ...]
     ) -> DeviceSession:
-        """Make a session for one image size, as a CUDA graph where that works."""
+        """Create a session for one image size, with a CUDA graph if the model allows one."""
         height, width = size
         types = {name: (_shape(name, size), OUTPUT_TYPES[name]) for name in outputs}
 
         def make() -> DeviceSession:
-            place = OnDevice(device.work, (height, width), self._graphs)
-            opened = self._open_with(outputs, place)
+            placement = DevicePlacement(device.work, (height, width), self._graphs)
+            opened = self._open_with(outputs, placement)
             session = DeviceSession(opened.session, device, (height, width), types)
             session.warm_up(device)
             return session
 
-        run = partial(self._announced, size, make) if self.provider == 'tensorrt' else make
+        run = partial(self._reported, size, make) if self._compiles else make
         try:
             return run()
         except Exception as err:
@@ -259,14 +253,14 @@ class Engine:
             self._report(f'{self.path.name} runs without a CUDA graph: {first_line(err)}.')
             return self._device_session(device, outputs, size)
 
-    def _announced(self, size: tuple[int, ...], run: Callable[[], T]) -> T:
-        """Run on a size that TensorRT may have to build an engine for, and say so."""
+    def _reported(self, size: tuple[int, ...], run: Callable[[], T]) -> T:
+        """Run, and report when this may compile the model for a new image size."""
         if size in self._sizes_run:
             return run()
         text = f'{size[1]}x{size[0]}'
         self._report(
-            f'{self.path.name}: TensorRT loads or builds its engine for {text}; building takes '
-            'minutes, once for a model, GPU and size.'
+            f'{self.path.name}: {self.provider} loads or builds its engine for {text}; building '
+            'takes minutes, once for each model, GPU and size.'
         )
         started = time.monotonic()
         result = run()
@@ -297,8 +291,8 @@ class Engine:
 
     def close(self) -> None:
         """Free sessions and buffers; the engine cannot be used afterwards."""
-        if self._frames is not None:
-            self._frames.close()
+        if self._runner is not None:
+            self._runner.close()
         self._device_sessions.clear()
         self._sessions.clear()
         self._pool = BufferPool()
@@ -312,7 +306,7 @@ def _shape(name: str, size: tuple[int, ...]) -> tuple[int, ...]:
 def _check(image: NDArray) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ImageError(
-            f'The network got an array {image.shape} of {image.dtype}; expected (H, W, 3) uint8 '
+            f'The image has shape {image.shape} and dtype {image.dtype}; expected (H, W, 3) uint8 '
             'RGB.'
         )
 
@@ -334,7 +328,7 @@ def _known_outputs(model: bytes, path: Path) -> frozenset[str]:
         found = frozenset(output_names(model))
     except ValueError as err:
         raise ModelError(
-            f'{path} ({len(model)} bytes) is not a whole ONNX file: {err}. Get it again. '
+            f'{path} ({len(model)} bytes) is not a complete ONNX file: {err}. Get it again. '
             f'{REWRITE_HINT}'
         ) from err
     if not found or found - set(OUTPUT_TYPES):
@@ -353,10 +347,10 @@ def build_engine(
     report: Callable[[str], None] = logger.warning,
 ) -> list[float]:
     """
-    Build and keep the TensorRT engines of a model ahead of time; return the seconds for each.
+    Build and cache the TensorRT engines of a model; return the seconds for each size.
 
-    :param sizes: (height, width) of the images that will come; none for the model's own size.
-    :raises ProviderError: if TensorRT cannot be had.
+    :param sizes: (height, width) of the expected images; none for the model's native size.
+    :raises ProviderError: if TensorRT cannot be used.
     """
     engine = Engine(path, replace(options, provider='tensorrt'), report=report)
     try:

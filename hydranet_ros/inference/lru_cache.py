@@ -1,4 +1,4 @@
-"""The few things of a kind that were used last."""
+"""A small LRU cache."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Generic, TypeVar
 T = TypeVar('T')
 
 
-class Recent(Generic[T]):
+class LruCache(Generic[T]):
     """
-    Things by key, made when they are first asked for; the one not used for longest goes first.
+    Values by key, created on first use; the least recently used one is dropped.
 
-    :param limit: how many are kept.
+    :param limit: number of values to keep.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is kept under ``key``, made by ``make`` if it is not there."""
-        if key not in self._kept:
-            self._kept[key] = make()
-            if len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        """Return the value of ``key``; call ``make`` if there is none yet."""
+        if key not in self._values:
+            self._values[key] = make()
+            if len(self._values) > self._limit:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
 
     def clear(self) -> None:
-        """Forget all."""
-        self._kept.clear()
+        """Drop every value."""
+        self._values.clear()

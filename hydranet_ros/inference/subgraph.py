@@ -1,11 +1,11 @@
 """
-Leave out of an ONNX file what chosen outputs do not need.
+Remove the parts of an ONNX graph that the requested outputs do not need.
 
-ONNX Runtime computes every branch of a graph, whatever outputs are asked for (its run option
-``only_execute_path_to_fetches`` is without effect in 1.31, and a node whose result nobody uses
-still runs). Nodes are therefore taken out of the file's bytes before the session is made. This
-reads protocol buffers' wire format directly, because the package ``onnx`` would cost the node's
-process half a second of start and 30 MB.
+ONNX Runtime computes every branch of a graph, whatever outputs are requested (its run option
+``only_execute_path_to_fetches`` has no effect in 1.31, and a node whose result is unused still
+runs). So nodes are removed from the file's bytes before the session is created. The module reads
+the wire format of protocol buffers itself, because the package ``onnx`` would add half a second
+to the start of the node and 30 MB to its memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 
 
 class _Field(NamedTuple):
-    """One field: its number, all its bytes with the tag, and its payload if it has a length."""
+    """One field: its number, its bytes with the tag, and its payload if it has a length."""
 
     number: int
     whole: memoryview
@@ -34,7 +34,7 @@ def output_names(model: bytes) -> tuple[str, ...]:
     """
     Return the names of a model file's outputs.
 
-    :raises ValueError: if the bytes are not a whole ONNX model.
+    :raises ValueError: if the bytes are not a complete ONNX model.
     """
     graph = _graph(model)
     outputs = (item.payload for item in graph if item.number == _GRAPH_OUTPUT)
@@ -43,9 +43,9 @@ def output_names(model: bytes) -> tuple[str, ...]:
 
 def prune(model: bytes, outputs: Iterable[str]) -> bytes:
     """
-    Return the model with only these outputs and what they need.
+    Return the model with only these outputs and the nodes and weights that they need.
 
-    :raises ValueError: if the bytes are not a whole ONNX model.
+    :raises ValueError: if the bytes are not a complete ONNX model.
     """
     keep = frozenset(outputs)
     graph = _graph(model)
@@ -61,12 +61,12 @@ def prune(model: bytes, outputs: Iterable[str]) -> bytes:
 def _graph(model: bytes) -> list[_Field]:
     graphs = [item for item in _fields(memoryview(model)) if item.number == _MODEL_GRAPH]
     if len(graphs) != 1:
-        raise ValueError(f'it holds {len(graphs)} graphs; an ONNX model holds one')
+        raise ValueError(f'it has {len(graphs)} graphs; an ONNX model has one')
     return list(_fields(graphs[0].payload))
 
 
 def _needed_values(graph: list[_Field], outputs: frozenset[str]) -> set[str]:
-    """Walk from the outputs back; ONNX stores nodes in the order of their execution."""
+    """Walk back from the outputs; ONNX stores nodes in execution order."""
     needed = set(outputs)
     for item in reversed(graph):
         if item.number == _GRAPH_NODE and needed.intersection(_texts(item.payload, _NODE_OUTPUT)):
@@ -75,7 +75,7 @@ def _needed_values(graph: list[_Field], outputs: frozenset[str]) -> set[str]:
 
 
 def _values_read(node: memoryview) -> set[str]:
-    """Return the inputs of a node and all that graphs inside it read."""
+    """Return the inputs of a node and everything that its subgraphs read."""
     found = set(_texts(node, _NODE_INPUT))
     for attribute in _fields(node):
         if attribute.number == _NODE_ATTRIBUTE:
@@ -128,9 +128,9 @@ def _fields(message: memoryview) -> Iterator[_Field]:
         elif kind in _FIXED_SIZES:
             position += _FIXED_SIZES[kind]
         else:
-            raise ValueError(f'byte {start} starts no field of a protocol buffer')
+            raise ValueError(f'byte {start} is not the start of a protocol buffer field')
         if position > len(message):
-            raise ValueError('it ends in the middle: the file is truncated')
+            raise ValueError('the file is truncated')
         yield _Field(tag >> 3, message[start:position], payload)
 
 
@@ -143,7 +143,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 128:
             return value, position
         shift += 7
-    raise ValueError('it ends in the middle: the file is truncated')
+    raise ValueError('the file is truncated')
 
 
 def _with_length(number: int, payload: bytes) -> bytes:

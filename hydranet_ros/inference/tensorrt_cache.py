@@ -1,4 +1,4 @@
-"""Where built TensorRT engines are kept, and what they depend on."""
+"""The cache folder of TensorRT engines, named by everything an engine depends on."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ def cache_folder(
     size: tuple[int, int] | None = None,
 ) -> Path:  # fmt: skip
     """
-    Return the folder of a model's engines, made if need be.
+    Return the folder of a model's engines, created if necessary.
 
-    Its name holds all that an engine depends on: the model's sha256, the GPU, the version of
-    TensorRT, the precision and the image size; so an engine that no longer fits is never loaded.
+    Its name contains everything that an engine depends on: the model's sha256, the GPU, the
+    TensorRT version, the precision and the image size. An engine that no longer fits is never
+    loaded.
 
     :param model: the model file's bytes.
-    :param base: folder of all caches, ``None`` for the user's own.
-    :param size: (H, W) of every image, ``None`` if it may change.
-    :raises ProviderError: if the folder cannot be made.
+    :param base: folder of all caches, ``None`` for the user's cache.
+    :param size: (H, W) of every image, ``None`` if it varies.
+    :raises ProviderError: if the folder cannot be created.
     """
     root = base or _user_cache() / 'tensorrt'
     digest = hashlib.sha256(model).hexdigest()[:16]
@@ -43,7 +44,7 @@ def cache_folder(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise ProviderError(
-            f'The TensorRT cache {folder} cannot be made: {err}. Give another folder with the '
+            f'The TensorRT cache {folder} cannot be created: {err}. Set another folder with the '
             'parameter engine_cache, or set XDG_CACHE_HOME.'
         ) from err
     return folder
@@ -56,7 +57,7 @@ def _user_cache() -> Path:
 
 @lru_cache(maxsize=1)
 def tensorrt_version() -> str:
-    """Return the version of TensorRT, of its Python package or its library, or ``unknown``."""
+    """Return the version of TensorRT's Python package or library, or ``unknown``."""
     for name in _TENSORRT_PACKAGES:
         try:
             return metadata.version(name)
@@ -72,7 +73,7 @@ def tensorrt_version() -> str:
 
 @lru_cache(maxsize=4)
 def gpu_name(device: int = 0) -> str:
-    """Return the name of an NVIDIA GPU, empty where there is none."""
+    """Return the name of an NVIDIA GPU, or an empty string if there is none."""
     if not _DRIVER.exists():
         return ''
     command = ['nvidia-smi', f'--id={device}', '--query-gpu=name', '--format=csv,noheader']

@@ -32,7 +32,9 @@ _CLASS_KEYS = {'id', 'name', 'color', 'surface'}
 @dataclass(frozen=True)
 class ExportFacts:
     """
-    What the exporter writes into a model file; see :class:`~hydranet_ros.model_files.metadata.ModelInfo`.
+    Metadata that the exporter writes into a model file.
+
+    See :class:`~hydranet_ros.model_files.metadata.ModelInfo`.
 
     :param class_slice: (first, last + 1) channel of the segmentation head that this domain uses,
         ``None`` for all.

@@ -1,4 +1,4 @@
-"""Palettes and pictures: labels, overlay, depth and normals as RGB."""
+"""Colormaps: labels, depth and normals as RGB images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Rgb = NDArray[np.uint8]
 
 
 def palette(classes: Sequence[ClassInfo]) -> Rgb:
-    """Return the colour of every class id, (256, 3) uint8 RGB; black where there is no class."""
+    """Return the color of every class id, (256, 3) uint8 RGB; black where there is no class."""
     table = np.zeros((256, 3), np.uint8)
     for item in classes:
         table[item.id] = item.color
     return table
 
 
-def colour_labels(labels: NDArray[np.uint8], table: Rgb, out: Rgb | None = None) -> Rgb:
+def color_labels(labels: NDArray[np.uint8], table: Rgb, out: Rgb | None = None) -> Rgb:
     """
     Return (H, W, 3) uint8 RGB of labels (H, W) uint8.
 
@@ -31,9 +31,9 @@ def colour_labels(labels: NDArray[np.uint8], table: Rgb, out: Rgb | None = None)
     return cv2.applyColorMap(labels, table.reshape(256, 1, 3), out)
 
 
-def overlay(image: Rgb, coloured: Rgb, alpha: float, out: Rgb | None = None) -> Rgb:
-    """Return ``coloured`` over ``image``; ``alpha`` is the weight of ``coloured``, 0..1."""
-    return cv2.addWeighted(image, 1 - alpha, coloured, alpha, 0, out)
+def overlay(image: Rgb, colors: Rgb, alpha: float, out: Rgb | None = None) -> Rgb:
+    """Blend ``colors`` over ``image``; ``alpha`` is the weight of ``colors``, 0..1."""
+    return cv2.addWeighted(image, 1 - alpha, colors, alpha, 0, out)
 
 
 _TURBO = cv2.cvtColor(
@@ -44,9 +44,9 @@ _TURBO = cv2.cvtColor(
 
 def depth_palette() -> Rgb:
     """
-    Return the colours of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black.
+    Return the colors of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black.
 
-    Turbo without its nearly black ends, which would look unknown.
+    Turbo without its nearly black ends, which would look like unknown depth.
     """
     table = _TURBO[np.linspace(240, 24, 256).astype(int)]
     table[0] = 0
@@ -56,43 +56,43 @@ def depth_palette() -> Rgb:
 _DEPTH_TABLE = depth_palette()
 
 
-def colour_depth(
+def color_depth(
     depth: NDArray[np.float32],
     depth_range: tuple[float, float],
     out: Rgb | None = None,
     pool: BufferPool | None = None,
 ) -> Rgb:
     """
-    Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 metres.
+    Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 meters.
 
-    The range is fixed, so that a colour means the same distance in every frame. Depth is shown by
-    its square root, which spends more colours on what is near; red is near, blue is far, NaN is
+    The range is fixed, so that a color means the same distance in every frame. The scale is the
+    square root of depth, which gives near distances more colors. Red is near, blue is far, NaN is
     black.
 
-    :param pool: where intermediate images are kept from frame to frame.
+    :param pool: buffers for intermediate images, reused from frame to frame.
     """
     near, far = depth_range
     pool = pool or BufferPool()
     share = pool.get('share of the range', depth.shape, np.float32)
     known = pool.get('known', depth.shape, np.uint8)
-    index = pool.get('colour index', depth.shape, np.uint8)
+    index = pool.get('color index', depth.shape, np.uint8)
     cv2.compare(depth, depth, cv2.CMP_EQ, known)
     cv2.subtract(depth, (near, 0, 0, 0), share)
     cv2.multiply(share, 1 / max(1e-6, far - near), share)
     cv2.min(cv2.max(share, 0.0, share), 1.0, share)
     cv2.sqrt(share, share)
     cv2.addWeighted(share, 254, share, 0, 1, index, cv2.CV_8U)
-    return colour_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
+    return color_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
 
 
 _NORMALS_TO_RGB = 127.5 * np.array([[1, 0, 0, 1], [0, 0, -1, 1], [0, 1, 0, 1]], np.float32)
 
 
-def colour_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
+def color_normals(normals: NDArray[np.float32], out: Rgb | None = None) -> Rgb:
     """
     Return (H, W, 3) uint8 RGB of unit vectors (H, W, 3) in the optical frame, x right, y down.
 
-    As the official code colours them: red right, green towards the camera, blue down.
+    The colors are those of the official code: red right, green toward the camera, blue down.
     """
     shown = cv2.transform(normals, _NORMALS_TO_RGB)
     return cv2.add(shown, (0, 0, 0, 0), out, dtype=cv2.CV_8U)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.perception.colormaps import depth_palette
 from hydranet_ros.model_files.metadata import ClassInfo
+from hydranet_ros.perception.colormaps import depth_palette
 
 Picture = NDArray[np.uint8]
 BACKGROUND = (24, 26, 30)
@@ -26,7 +26,7 @@ class Moment:
     One frame to show.
 
     :param image: (H, W, 3) uint8 RGB, as ``overlay`` and ``depth``.
-    :param cloud: organised cloud of :data:`hydranet_ros.perception.pipeline.CLOUD_DTYPE`.
+    :param cloud: organised cloud of :data:`hydranet_ros.perception.pipeline.POINT_DTYPE`.
     """
 
     title: str

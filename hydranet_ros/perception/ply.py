@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hydranet_ros.media import write_bytes
-from hydranet_ros.perception.pipeline import Cloud
+from hydranet_ros.perception.point_cloud import PointCloud
 
 _PLY = np.dtype([
     ('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1'),
@@ -16,7 +16,7 @@ _PLY = np.dtype([
 _NAMES = {'f4': 'float', 'u1': 'uchar'}
 
 
-def write_ply(path: Path, cloud: Cloud) -> int:
+def write_ply(path: Path, cloud: PointCloud) -> int:
     """
     Write a cloud's points as binary PLY and return how many there are.
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import CameraError
-from hydranet_ros.geometry import CameraModel
 from hydranet_ros.ros.log_limit import LogLimit
 from hydranet_ros.ros.messages import camera_from_info
 

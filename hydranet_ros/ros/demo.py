@@ -23,16 +23,17 @@ from rich.console import Console
 from rich.table import Table
 
 from hydranet_ros.bag import BagReader, remove_old
-from hydranet_ros.contact_sheet import Moment, contact_sheet, video_frame
 from hydranet_ros.encodings import decode_compressed
-from hydranet_ros.engine import Engine, EngineOptions
 from hydranet_ros.errors import BagError, HydranetError
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.media import GifWriter, VideoWriter, write_image
-from hydranet_ros.model_choice import choose_model
-from hydranet_ros.model_info import ModelInfo
+from hydranet_ros.model_files.metadata import ModelInfo
+from hydranet_ros.model_files.resolve import choose_model
+from hydranet_ros.perception.contact_sheet import Moment, contact_sheet, video_frame
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.recorder import Recorder, Shot
+from hydranet_ros.ros.signals import SIGNALS, begin_running, handle_signals
 
 START_LIMIT = 60.0
 QUIET = 3.0
@@ -55,6 +56,8 @@ def run_demo(
     :param bag: with a compressed image and camera info; default: the street that ships.
     :raises HydranetError: if nothing comes back.
     """
+    handle_signals()
+    begin_running(interrupting=SIGNALS)
     source = bag or config_file('demo_street')
     image_topic = _image_topic(source)
     info = _model_info(preset, model)

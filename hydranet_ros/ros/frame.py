@@ -12,7 +12,7 @@ from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
 from hydranet_ros.perception.pipeline import Output, Perception
 from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.messages import image_to_rgb
-from hydranet_ros.ros.outputs import Outputs
+from hydranet_ros.ros.outputs import Publishers
 
 _OF_A_CAMERA = frozenset({Output.POINTS, Output.DEPTH})
 
@@ -26,9 +26,9 @@ class FramePath:
     :param camera: what is known of the camera when a frame comes.
     """
 
-    def __init__(self, perception: Perception, outputs: Outputs, camera: Camera) -> None:
+    def __init__(self, perception: Perception, publishers: Publishers, camera: Camera) -> None:
         self.perception = perception
-        self.outputs = outputs
+        self.publishers = publishers
         self._camera = camera
         self._image: NDArray[np.uint8] | None = None
 
@@ -55,7 +55,7 @@ class FramePath:
             image.shape[:2], message.header, info_topic, needed=bool(wanted & _OF_A_CAMERA)
         )
         result = self.perception.process(image, camera, wanted=wanted)
-        sending = self.outputs.publish(
+        sending = self.publishers.publish(
             result, wanted, message.header, self._camera.info if camera else None,
             depth_encoding=depth_encoding,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from hydranet_ros.camera import conventions
 from hydranet_ros.ros.freshness import Freshest
 
 try:
@@ -49,7 +50,7 @@ def camera_info_topic(node: Node) -> str:
     own = node.resolve_topic_name('camera_info')
     if own != node.resolve_topic_name('camera_info', only_expand=True):
         return own
-    return node.resolve_topic_name('image').rsplit('/', 1)[0] + '/camera_info'
+    return conventions.camera_info_topic(node.resolve_topic_name('image'))
 
 
 class Inputs:

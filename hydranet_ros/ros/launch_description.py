@@ -18,6 +18,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterFile
 
 from hydranet_ros.resources import config_file
+from hydranet_ros.ros.launch_checks import require_executable
 from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
 
 _BOOLEAN = ['true', 'false']
@@ -66,6 +67,9 @@ def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
+    # Before anything starts: launch ends by a missing executable, and the node would live on.
+    if value('rviz').lower() == 'true':
+        require_executable('rviz2', 'rviz2', 'rviz:=true')
     os.environ[SWITCH] = value('dds_profile')
     said = apply_dds_profile()
     sim_time = value('use_sim_time') == 'true' or bool(value('bag'))

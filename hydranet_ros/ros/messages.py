@@ -1,12 +1,13 @@
 """
-Between messages and arrays, without copies where the memory allows it.
+Convert between messages and arrays, without copies where the memory allows it.
 
-A message takes the buffer of a result as its data (see :mod:`hydranet_ros.inference.buffers`); it is
-published before the next frame writes there again.
+A message uses the buffer of a result as its data (see :mod:`hydranet_ros.inference.buffers`). It
+is published before the next frame overwrites the buffer.
 """
 
 from __future__ import annotations
 
+import importlib
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -18,24 +19,18 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from hydranet_ros.inference.buffers import backing_array
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
 from hydranet_ros.errors import ImageError
-from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.model_files.metadata import ModelInfo
-from hydranet_ros.perception.pipeline import Cloud
+from hydranet_ros.perception.point_cloud import POINT_FIELDS, POINT_STEP, PointCloud
 
-# x, y, z at 0, 4, 8; rgb as RViz reads it at 12 (0x00RRGGBB in a float32's bytes); the label in
-# its unused highest byte.
-POINT_FIELDS = (
-    PointField(name='x', offset=0, datatype=PointField.FLOAT32, count=1),
-    PointField(name='y', offset=4, datatype=PointField.FLOAT32, count=1),
-    PointField(name='z', offset=8, datatype=PointField.FLOAT32, count=1),
-    PointField(name='rgb', offset=12, datatype=PointField.FLOAT32, count=1),
-    PointField(name='label', offset=15, datatype=PointField.UINT8, count=1),
+_POINT_FIELDS = tuple(
+    PointField(name=item.name, offset=item.offset, datatype=item.datatype, count=1)
+    for item in POINT_FIELDS
 )
-POINT_STEP = 16
 
 
 def image_to_rgb(
@@ -96,6 +91,22 @@ def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraM
     )  # fmt: skip
 
 
+def message_class(kind: str) -> type | None:
+    """
+    Return the Python class of ``package/msg/Name``.
+
+    :returns: ``None`` where the package is not installed or the name has another form.
+    """
+    package, _, name = kind.partition('/msg/')
+    if not (package.isidentifier() and name.isidentifier()):
+        return None
+    try:
+        found = getattr(importlib.import_module(f'{package}.msg'), name)
+    except (ImportError, AttributeError):
+        return None
+    return found if isinstance(found, type) else None
+
+
 def empty_message(kind: type) -> Any:
     """
     Return a message that keeps the array it is given as data.
@@ -130,12 +141,12 @@ def fill_image(message: Image, values: NDArray, encoding: str, header: Header) -
     return message
 
 
-def fill_cloud(message: PointCloud2, cloud: Cloud, header: Header) -> PointCloud2:
+def fill_cloud(message: PointCloud2, cloud: PointCloud, header: Header) -> PointCloud2:
     """Put an organised cloud into a message, which is returned."""
     message.header = header
     message.height, message.width = cloud.data.shape
     if not message.fields:
-        message.fields = list(POINT_FIELDS)
+        message.fields = list(_POINT_FIELDS)
     message.is_bigendian = False
     message.point_step = POINT_STEP
     message.row_step = POINT_STEP * cloud.data.shape[1]

@@ -22,21 +22,23 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 
-from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import HydranetError, ParameterError
-from hydranet_ros.model_files.resolve import choose_model
-from hydranet_ros.perception.pipeline import Output, Perception
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.model_files.preset import Preset
+from hydranet_ros.model_files.resolve import choose_model
+from hydranet_ros.perception.outputs import Output
+from hydranet_ros.perception.pipeline import Perception
 from hydranet_ros.ros import parameters as declared
 from hydranet_ros.ros.cameras import Camera
-from hydranet_ros.ros.ending import until_told_to_end
+from hydranet_ros.ros.ending import begin_teardown, spin, until_told_to_end
 from hydranet_ros.ros.frame import FramePath
 from hydranet_ros.ros.inputs import Inputs
 from hydranet_ros.ros.log_limit import LogLimit
 from hydranet_ros.ros.messages import seconds
-from hydranet_ros.ros.outputs import Outputs
+from hydranet_ros.ros.outputs import Publishers
 from hydranet_ros.ros.parameters import NodeParameters, engine_options, perception_settings
 from hydranet_ros.ros.profile import apply_dds_profile, give_back_memory, keep_large_blocks
+from hydranet_ros.ros.signals import begin_running, handle_signals, shutdown_requested
 from hydranet_ros.ros.timing import Timing, health_status, timing_status
 
 _TRIAL_SIZE = (64, 96)
@@ -53,7 +55,7 @@ class HydranetNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         super().__init__('hydranet', **options)
         self._perception: Perception | None = None
-        self._outputs: Outputs | None = None
+        self._publishers: Publishers | None = None
         self._path: FramePath | None = None
         self._inputs: Inputs | None = None
         self._active = False
@@ -144,8 +146,10 @@ class HydranetNode(LifecycleNode):
         trial = _TRIAL_SIZE if engine.provider == 'cpu' else engine.info.native_size
         engine.warm_up(*trial)
         self._perception = Perception(engine, perception_settings(self.settings))
-        self._outputs = Outputs(self, engine.info, self._perception.available)
-        self._path = FramePath(self._perception, self._outputs, self._camera)
+        for warning in self._perception.warnings:
+            self.get_logger().warning(warning)
+        self._publishers = Publishers(self, engine.info, self._perception.available)
+        self._path = FramePath(self._perception, self._publishers, self._camera)
         self.get_logger().info(
             f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
@@ -162,8 +166,8 @@ class HydranetNode(LifecycleNode):
         super().on_activate(state)
         self._timing = Timing()
         self._camera.forget()
-        assert self._outputs is not None
-        self._outputs.announce()
+        assert self._publishers is not None
+        self._publishers.publish_latched()
         self._inputs = Inputs(
             self, self.settings.image_transport, self._on_image, self._on_camera_info
         )
@@ -217,9 +221,9 @@ class HydranetNode(LifecycleNode):
     def _release(self) -> None:
         self._stop()
         self._path = None
-        if self._outputs is not None:
-            self._outputs.destroy()
-            self._outputs = None
+        if self._publishers is not None:
+            self._publishers.destroy()
+            self._publishers = None
         if self._perception is not None:
             self._perception.engine.close()
             self._perception = None
@@ -229,10 +233,10 @@ class HydranetNode(LifecycleNode):
         self._camera.hear(message, rectified=self.settings.rectified)
 
     def _on_image(self, message: Any, number: tuple[tuple, int] | None) -> None:
-        if not self._active or self._outputs is None:
+        if not self._active or self._publishers is None:
             return
         self._timing.arrival(number, time.monotonic())
-        wanted = self._outputs.wanted()
+        wanted = self._publishers.wanted()
         if not wanted:
             self._timing.counters.idle += 1
             return
@@ -306,21 +310,26 @@ def _init(args: list[str] | None) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit status."""
+    handle_signals()
     keep_large_blocks()
     said = apply_dds_profile(asynchronous=True)
     node = None
+    begin_running()
     try:
         with until_told_to_end():
             _init(args)
+            if shutdown_requested():  # before rclpy handled signals
+                return 0
             node = HydranetNode()
             node.get_logger().info(said)
             executor = SingleThreadedExecutor()
             executor.add_node(node)
-            executor.spin()
+            spin(executor, node.get_logger())
     except HydranetError as err:
         print(f'hydranet: {err}', file=sys.stderr)
         return 2
     finally:
+        begin_teardown()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -1,88 +1,69 @@
-"""The node's publishers: which outputs are wanted, and how each becomes messages."""
+"""The node's publishers: which outputs have subscribers, and how results become messages."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from hydranet_ros.buffers import BufferPool
-from hydranet_ros.model_info import ModelInfo
-from hydranet_ros.perception import Output, PerceptionResult
+from hydranet_ros.camera.conventions import depth_to_millimeters
+from hydranet_ros.inference.buffers import BufferPool
+from hydranet_ros.model_files.metadata import ModelInfo
+from hydranet_ros.perception.outputs import (
+    DEPTH_CAMERA_INFO,
+    LABEL_INFO,
+    OUTPUTS,
+    POINT_CLOUD,
+    Output,
+)
+from hydranet_ros.perception.pipeline import PerceptionResult
 from hydranet_ros.ros.messages import (
     empty_message,
     fill_cloud,
     fill_image,
     label_info,
+    message_class,
     scaled_camera_info,
 )
 
-QUEUE = 2
-# The last float32 that rounds to 65535.
-_LARGEST_MILLIMETRES = float(np.nextafter(np.float32(65535.5), np.float32(0)))
+QUEUE_DEPTH = 2
 
 
-@dataclass(frozen=True)
-class _Topic:
-    name: str
-    kind: type
-    field: str
-    encoding: str = ''
-
-
-TOPICS = {
-    Output.MASK: _Topic('~/segmentation/mask', Image, 'labels', 'mono8'),
-    Output.COLOR: _Topic('~/segmentation/color', Image, 'color', 'rgb8'),
-    Output.OVERLAY: _Topic('~/segmentation/overlay', Image, 'overlay', 'rgb8'),
-    Output.CONFIDENCE: _Topic('~/segmentation/confidence', Image, 'confidence', 'mono8'),
-    Output.DEPTH: _Topic('~/depth/image', Image, 'depth', '32FC1'),
-    Output.DEPTH_COLOR: _Topic('~/depth/color', Image, 'depth_color', 'rgb8'),
-    Output.NORMALS: _Topic('~/normals/image', Image, 'normals', '32FC3'),
-    Output.POINTS: _Topic('~/points', PointCloud2, 'cloud'),
-}
-DEPTH_INFO_TOPIC = '~/depth/camera_info'
-LABEL_TOPIC = '~/segmentation/label_info'
-
-
-class Outputs:
+class Publishers:
     """
-    Publishers of the outputs that a model can give; their messages are kept and used again.
+    Publishers of the outputs that a model can produce; their messages are reused.
 
-    Publishers are reliable with a short queue, as RViz asks; every policy is open through
+    They are reliable with a short queue, as RViz requests; every policy can be changed through
     ``qos_overrides``.
     """
 
     def __init__(self, node: LifecycleNode, info: ModelInfo, available: frozenset[Output]) -> None:
         self._node = node
         self._pool = BufferPool()
+        classes = {out: message_class(spec.message_type) for out, spec in OUTPUTS.items()}
         self._publishers = {
-            output: self._publisher(topic.kind, topic.name)
-            for output, topic in TOPICS.items() if output in available
+            output: self._publisher(classes[output], spec.private_name)
+            for output, spec in OUTPUTS.items() if output in available
         }  # fmt: skip
-        self._messages = {
-            output: empty_message(TOPICS[output].kind) for output in self._publishers
-        }
+        self._messages = {output: empty_message(classes[output]) for output in self._publishers}
         self._depth_info = (
-            self._publisher(CameraInfo, DEPTH_INFO_TOPIC)
+            self._publisher(CameraInfo, DEPTH_CAMERA_INFO.private_name)
             if Output.DEPTH in available else None
         )  # fmt: skip
         self._labels = self._label_publisher(info) if Output.MASK in available else None
 
     def _publisher(
-        self, kind: type, topic: str, depth: int = QUEUE,
+        self, kind: Any, topic: str, depth: int = QUEUE_DEPTH,
         durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
     ) -> Any:  # fmt: skip
-        # rclpy writes the overrides of a topic into the profile it is given: one for each.
+        # rclpy writes a topic's overrides into the profile it is given: one profile per topic.
         profile = QoSProfile(
             depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability
         )
@@ -95,41 +76,39 @@ class Outputs:
         message = label_info(info, Header(stamp=self._node.get_clock().now().to_msg()))
         if message is None:
             self._node.get_logger().info(
-                f'vision_msgs is not installed: {LABEL_TOPIC} is not published.'
+                f'vision_msgs is not installed; {LABEL_INFO.private_name} is not published.'
             )
             return None
         latched = DurabilityPolicy.TRANSIENT_LOCAL
-        return self._publisher(type(message), LABEL_TOPIC, 1, latched), message
+        return self._publisher(type(message), LABEL_INFO.private_name, 1, latched), message
 
-    def announce(self) -> None:
-        """Publish what is latched; call when the publishers are active."""
+    def publish_latched(self) -> None:
+        """Publish the latched messages; call this when the publishers are active."""
         if self._labels is not None:
             publisher, message = self._labels
             publisher.publish(message)
 
     def wanted(self) -> frozenset[Output]:
-        """Return the outputs that somebody listens to now."""
-        heard = {
+        """Return the outputs that have a subscriber now."""
+        return frozenset(
             output for output, publisher in self._publishers.items()
             if publisher.get_subscription_count()
-        }  # fmt: skip
-        return frozenset(heard)
+        )  # fmt: skip
 
     def publish(
         self, result: PerceptionResult, wanted: frozenset[Output], header: Header,
         source: CameraInfo | None, *, depth_encoding: str,
     ) -> dict[str, float]:  # fmt: skip
         """
-        Publish what is wanted of a result, every message with the image's own header.
+        Publish the wanted outputs of a result, each with the image's own header.
 
-        The order is that of :data:`TOPICS`: who waits for the small mask need not wait for the
-        large cloud.
-
+        :param source: camera info of the image, if known.
+        :param depth_encoding: 32FC1 or 16UC1.
         :returns: milliseconds spent on filling messages, ``message``, and in rclpy, ``publish``.
         """
         filling = publishing = 0.0
         for output, publisher in self._publishers.items():
-            values = getattr(result, TOPICS[output].field) if output in wanted else None
+            values = result.values.get(output) if output in wanted else None
             if values is None:
                 continue
             started = time.perf_counter()
@@ -143,12 +122,15 @@ class Outputs:
         return {'message': 1e3 * filling, 'publish': 1e3 * publishing}
 
     def _fill(self, output: Output, values: Any, header: Header, depth_encoding: str) -> Any:
-        message = self._messages[output]
-        if output is Output.POINTS:
+        message, spec = self._messages[output], OUTPUTS[output]
+        if spec.message_type == POINT_CLOUD:
             return fill_cloud(message, values, header)
         if output is Output.DEPTH and depth_encoding == '16UC1':
-            return fill_image(message, millimetres(values, self._pool), '16UC1', header)
-        return fill_image(message, values, TOPICS[output].encoding, header)
+            scratch = self._pool.get('scaled depth', values.shape, np.float32)
+            out = self._pool.get('millimeters', values.shape, np.uint16)
+            values = depth_to_millimeters(values, out, scratch)
+            return fill_image(message, values, depth_encoding, header)
+        return fill_image(message, values, spec.encoding, header)
 
     def _publish_depth_info(
         self, source: CameraInfo, size: tuple[int, int], header: Header
@@ -165,17 +147,3 @@ class Outputs:
             destroy(self._depth_info)
         if self._labels is not None:
             destroy(self._labels[0])
-
-
-def millimetres(depth: NDArray[np.float32], pool: BufferPool) -> NDArray[np.uint16]:
-    """
-    Return depth (H, W) as REP 118 has it for 16UC1: millimetres, 0 unknown or too far.
-
-    :param depth: metres, NaN unknown.
-    """
-    scaled = pool.get('scaled', depth.shape, np.float32)
-    cv2.multiply(depth, 1000.0, scaled)
-    cv2.threshold(scaled, _LARGEST_MILLIMETRES, 0, cv2.THRESH_TOZERO_INV, scaled)
-    # Rounds half to even; NaN becomes the smallest integer, which saturates to 0.
-    out = pool.get('millimetres', depth.shape, np.uint16)
-    return cv2.multiply(scaled, 1.0, out, dtype=cv2.CV_16U)

@@ -7,12 +7,13 @@ from pathlib import Path
 import rclpy
 from rclpy.node import Node
 
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import MediaError
-from hydranet_ros.geometry import CameraModel
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
-from hydranet_ros.ros.ending import until_told_to_end
+from hydranet_ros.ros.ending import begin_teardown, until_told_to_end
 from hydranet_ros.ros.player import PlayOptions, play_source
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.signals import begin_running, handle_signals, shutdown_requested
 
 
 def play_main(
@@ -25,6 +26,7 @@ def play_main(
 
     :raises HydranetError: if the source cannot be played, or only in part.
     """
+    handle_signals()
     keep_large_blocks()
     apply_dds_profile()
     camera = None
@@ -34,15 +36,21 @@ def play_main(
         rate=rate, loop=loop, clock=clock, fps=fps, pattern=pattern, topic=topic,
         frame_id=frame_id, camera=camera, wait=wait, delay=delay, subscribers=subscribers,
     )  # fmt: skip
-    rclpy.init(args=ros_args)
-    node = Node('hydranet_player')
+    node = None
+    begin_running()
     try:
         with until_told_to_end():
+            rclpy.init(args=ros_args)
+            if shutdown_requested():  # before rclpy handled signals
+                return
+            node = Node('hydranet_player')
             sent = play_source(node, source, options, rclpy.ok)
             for name, count in sorted(sent.items()):
                 print(f'{count:6d} {name}')
     finally:
-        node.destroy_node()
+        begin_teardown()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
 
 

@@ -6,7 +6,6 @@ A bag's messages go out as they are, serialised; their stamps are what they were
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,10 +23,11 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from hydranet_ros.bag import BagReader, is_latched
-from hydranet_ros.errors import BagError, MediaError
+from hydranet_ros.camera.conventions import OPTICAL_FRAME, camera_info_topic
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
-from hydranet_ros.ros.messages import fill_image
+from hydranet_ros.ros.messages import fill_image, message_class
 
 QUEUE = 5
 # Seconds for reliable subscribers to acknowledge the last messages, then for the others, of whom
@@ -69,27 +69,11 @@ class PlayOptions:
     fps: float = 0.0
     pattern: str = '*'
     topic: str = '/camera/image'
-    frame_id: str = 'camera_optical'
+    frame_id: str = OPTICAL_FRAME
     camera: CameraModel | None = None
     wait: float = 0.0
     delay: float = 0.0
     subscribers: int = 1
-
-
-def message_class(kind: str) -> type | None:
-    """
-    Return the Python class of ``package/msg/Name``.
-
-    :returns: ``None`` where the package is not installed or the name has another form.
-    """
-    package, _, name = kind.partition('/msg/')
-    if not (package.isidentifier() and name.isidentifier()):
-        return None
-    try:
-        found = getattr(importlib.import_module(f'{package}.msg'), name)
-    except (ImportError, AttributeError):
-        return None
-    return found if isinstance(found, type) else None
 
 
 def bag_items(path: Path, warn: Callable[[str], None]) -> Iterator[Item]:
@@ -120,7 +104,7 @@ def picture_items(path: Path, options: PlayOptions, start: int) -> Iterator[Item
     :raises MediaError: if nothing can be read.
     """
     topic = options.topic
-    info_topic = f'{topic.rsplit("/", 1)[0]}/camera_info'
+    info_topic = camera_info_topic(topic)
     for seconds, image in _pictures(path, options):
         moment = start + round(seconds * 1e9)
         stamp = Time(sec=moment // 10**9, nanosec=moment % 10**9)
@@ -286,7 +270,7 @@ def play_source(
         player.prepare(found)
         topics = found
     else:
-        info = f'{options.topic.rsplit("/", 1)[0]}/camera_info'
+        info = camera_info_topic(options.topic)
         player.prepare({options.topic: (Image, False),
                         **({info: (CameraInfo, False)} if options.camera else {})})  # fmt: skip
     if options.wait and not player.wait_for_subscriber(topics) and running():

@@ -18,6 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from hydranet_ros.resources import config_file
+from hydranet_ros.ros.shared_memory import SHARED_MEMORY, free_bytes, reclaim_segments
 
 SWITCH = 'HYDRANET_DDS_PROFILE'
 # Told to child processes, which would take the parent's choice for the user's.
@@ -30,25 +31,32 @@ _XML = 'http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles'
 _SHM_TRANSPORT = 'hydranet_shm'
 _SEGMENT = 64 * 1024 * 1024
 _SMALLEST_SEGMENT = 8 * 1024 * 1024
-_SHARED_MEMORY = Path('/dev/shm')
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BLOCKS_BELOW = 256 * 1024 * 1024
 
 
-def apply_dds_profile(shared_memory: Path = _SHARED_MEMORY, *, asynchronous: bool = False) -> str:
+def apply_dds_profile(shared_memory: Path = SHARED_MEMORY, *, asynchronous: bool = False) -> str:
     """
     Choose the Fast DDS profile for this process and its children; return one line that says which.
 
     Nothing is changed where the user has chosen a profile or transports of their own, another
     middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
 
+    What killed processes left in shared memory is reclaimed first, so that it counts as free.
+
     :param asynchronous: with our profile, let a thread of Fast DDS send what is published, unless
         ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise: publish() takes half as long.
     """
+    if _fast_dds_is_used():
+        reclaim_segments(shared_memory)
     said = _choose(shared_memory)
     if asynchronous and os.environ.get(CHOSEN):
         os.environ.setdefault(PUBLICATION_MODE, 'ASYNCHRONOUS')
     return said
+
+
+def _fast_dds_is_used() -> bool:
+    return os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps')
 
 
 def _choose(shared_memory: Path) -> str:
@@ -57,7 +65,7 @@ def _choose(shared_memory: Path) -> str:
         return os.environ[CHOSEN]
     if wanted == 'off':
         return f'DDS profile: switched off ({SWITCH}=off)'
-    if not os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps'):
+    if not _fast_dds_is_used():
         return f'DDS profile: left alone, the middleware is {os.environ["RMW_IMPLEMENTATION"]}'
     for name in (*VARIABLES, TRANSPORTS):
         if os.environ.get(name):
@@ -65,7 +73,7 @@ def _choose(shared_memory: Path) -> str:
     if wanted != 'default':
         return _use(Path(wanted), f'DDS profile: {wanted}')
     profile = config_file('fastdds.xml')
-    free = _free_bytes(shared_memory)
+    free = free_bytes(shared_memory)
     segment = _segment(free)
     if segment == _SEGMENT:
         return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
@@ -112,14 +120,6 @@ def _profile_variable() -> str:
         return VARIABLES[metadata.version('ros-fastdds').startswith('2.')]
     except metadata.PackageNotFoundError:
         return VARIABLES[0]
-
-
-def _free_bytes(folder: Path) -> int:
-    try:
-        state = os.statvfs(folder)
-    except OSError:
-        return 0
-    return state.f_bavail * state.f_frsize
 
 
 def _udp_only(profile: Path) -> str:

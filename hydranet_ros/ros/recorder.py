@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from hydranet_ros.bag import BagWriter
 from hydranet_ros.errors import BagError
-from hydranet_ros.perception import CLOUD_DTYPE
+from hydranet_ros.perception.point_cloud import POINT_DTYPE
 
 NODE = '/hydranet'
 RESULTS = {
@@ -100,7 +100,7 @@ class Recorder:
         shot = self.shots.setdefault(moment, Shot())
         message: Any = deserialize_message(data, kind)
         if topic == POINTS:
-            cloud = np.frombuffer(message.data, CLOUD_DTYPE)
+            cloud = np.frombuffer(message.data, POINT_DTYPE)
             shot.cloud = cloud.reshape(message.height, message.width)
             return
         picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)

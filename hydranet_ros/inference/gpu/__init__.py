@@ -1,1 +1,1 @@
-"""The path of a frame on an NVIDIA GPU: pixels go up once, results come down once."""
+"""Inference with images and outputs in GPU memory: one upload and one download per frame."""

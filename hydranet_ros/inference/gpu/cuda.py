@@ -1,25 +1,27 @@
-"""An NVIDIA GPU by CuPy. Not run on hardware yet; what drives it is tested on the host."""
+"""An NVIDIA GPU through CuPy. Not run on hardware yet; the code that drives it is tested."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ProviderError
-from hydranet_ros.inference.gpu.device import KERNEL, SOURCE, Block, Mark, Queue
+from hydranet_ros.inference.gpu.device import Block, Event, Queue
 
 _THREADS = 256
 
 
 class CudaDevice:
     """
-    The GPU of this number; see :class:`~hydranet_ros.inference.gpu.device.Device`.
+    One GPU; see :class:`~hydranet_ros.inference.gpu.device.Device`.
 
+    :param number: number of the GPU.
     :raises MissingDependencyError: if CuPy is not installed.
-    :raises ProviderError: if CUDA does not work or the kernel cannot be compiled.
+    :raises ProviderError: if CUDA does not work.
     """
 
     memory = 'cuda'
@@ -38,25 +40,39 @@ class CudaDevice:
             self._device = cupy.cuda.Device(number)
             with self._device:
                 self._streams = {queue: cupy.cuda.Stream(non_blocking=True) for queue in Queue}
-                self._kernel = cupy.RawKernel(SOURCE.read_text(encoding='utf-8'), KERNEL)
-                self._kernel.compile()
-        except Exception as err:  # the driver's, the compiler's and CuPy's own errors
+        except Exception as err:  # the driver's and CuPy's own errors
             raise ProviderError(
                 f'GPU {number} cannot be used by CuPy: {type(err).__name__}: {err}.'
             ) from err
         self.work: int = self._streams[Queue.WORK].ptr
 
     def current(self) -> AbstractContextManager[Any]:
-        """Make it the calling thread's device."""
+        """Make this the calling thread's device."""
         return self._device
 
     def allocate(self, size: int) -> Block:
-        """Return ``size`` bytes of its memory."""
+        """Return ``size`` bytes of device memory."""
         with self._device:
             return self._cupy.cuda.alloc(size)
 
+    def compile(self, source: Path, name: str) -> Any:
+        """
+        Return the CUDA kernel ``name`` of a source file.
+
+        :raises ProviderError: if it cannot be compiled.
+        """
+        try:
+            with self._device:
+                kernel = self._cupy.RawKernel(source.read_text(encoding='utf-8'), name)
+                kernel.compile()
+        except Exception as err:  # the compiler's and CuPy's own errors
+            raise ProviderError(
+                f'The CUDA kernel {name} cannot be compiled: {type(err).__name__}: {err}.'
+            ) from err
+        return kernel
+
     def pin(self, address: int, size: int) -> None:
-        """Lock the pages of some memory of the host; ``RuntimeError`` if that cannot be."""
+        """Lock pages of host memory; raise ``RuntimeError`` if they cannot be locked."""
         self._runtime.hostRegister(address, size, 0)
 
     def unpin(self, address: int) -> None:
@@ -81,18 +97,18 @@ class CudaDevice:
     def _copy(self, target: int, source: int, size: int, kind: int, queue: Queue) -> None:
         self._runtime.memcpyAsync(target, source, size, kind, self._streams[queue].ptr)
 
-    def launch(self, pixels: int, arguments: Sequence[Any]) -> None:
-        """Run the kernel with a thread a pixel, on :attr:`Queue.WORK`."""
-        blocks = -(-pixels // _THREADS)
+    def launch(self, kernel: Any, threads: int, arguments: Sequence[Any]) -> None:
+        """Run a compiled kernel with at least this many threads, on :attr:`Queue.WORK`."""
+        blocks = -(-threads // _THREADS)
         with self._streams[Queue.WORK]:
-            self._kernel((blocks,), (_THREADS,), tuple(arguments))
+            kernel((blocks,), (_THREADS,), tuple(arguments))
 
     def order(self, first: Queue, then: Queue) -> None:
-        """Let what is queued on ``then`` from now on wait for what is on ``first`` so far."""
+        """Make later steps of ``then`` wait for the steps now in ``first``."""
         self._streams[then].wait_event(self._event(first))
 
-    def mark(self, queue: Queue) -> Mark:
-        """Return a mark behind what is on ``queue`` so far."""
+    def record(self, queue: Queue) -> Event:
+        """Return an event after the steps now in ``queue``."""
         return self._event(queue)
 
     def _event(self, queue: Queue) -> Any:

@@ -1,8 +1,8 @@
 """
-What the path of a frame asks of a GPU: memory, copies and one kernel on three queues.
+The operations on a GPU that the frame path needs: memory, copies and kernels on three queues.
 
-Copies up, work and copies down have a queue each, so that a frame's results come down while the
-next frame is at work.
+Uploads, compute and downloads have a queue each, so that the results of one frame are downloaded
+while the next frame is computed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-SOURCE = Path(__file__).with_name('finish.cu')
-KERNEL = 'finish'
-
 
 class Queue(Enum):
-    """Where a step waits for its turn; steps of one queue are done in order."""
+    """A stream of the device; steps of one queue run in order."""
 
     UP = 'up'
     WORK = 'work'
@@ -28,25 +25,27 @@ class Queue(Enum):
 
 
 class Block(Protocol):
-    """Some bytes on the device, freed with the last reference; ``ptr`` is their address."""
+    """A block of device memory, freed with its last reference; ``ptr`` is its address."""
 
     ptr: int
 
 
-class Mark(Protocol):
+class Event(Protocol):
     """A point in a queue."""
 
     def synchronize(self) -> None:
-        """Return when all before it is done."""
+        """Return when all steps before this point are done."""
 
 
 class Device(Protocol):
     """
-    A device that holds the arrays of a frame. Every method but ``allocate``, ``pin`` and
-    ``unpin`` only queues its step.
+    A device that holds the arrays of a frame.
 
-    :param memory: what ONNX Runtime calls the device's memory; ``number`` is which device.
-    :param work: handle of the stream of :attr:`Queue.WORK`, on which ONNX Runtime is to run.
+    ``allocate``, ``compile``, ``pin`` and ``unpin`` act at once; every other method only queues
+    its step.
+
+    :param memory: ONNX Runtime's name of the device memory; ``number`` is the device's number.
+    :param work: handle of the stream of :attr:`Queue.WORK`, on which ONNX Runtime runs.
     """
 
     memory: str
@@ -54,14 +53,21 @@ class Device(Protocol):
     work: int
 
     def current(self) -> AbstractContextManager[Any]:
-        """Make it the calling thread's device."""
+        """Make this the calling thread's device."""
 
     def allocate(self, size: int) -> Block:
-        """Return ``size`` bytes of its memory."""
+        """Return ``size`` bytes of device memory."""
+
+    def compile(self, source: Path, name: str) -> Any:
+        """
+        Return the CUDA kernel ``name`` of a source file.
+
+        :raises ProviderError: if it cannot be compiled.
+        """
 
     def pin(self, address: int, size: int) -> None:
         """
-        Lock the pages of some memory of the host, so that the device copies by itself.
+        Lock pages of host memory, so that the device copies without the CPU.
 
         :raises RuntimeError: if they cannot be locked.
         """
@@ -78,11 +84,11 @@ class Device(Protocol):
     def download(self, target: NDArray, source: Block) -> None:
         """Copy from the device into an array, on :attr:`Queue.DOWN`."""
 
-    def launch(self, pixels: int, arguments: Sequence[Any]) -> None:
-        """Run the kernel of ``finish.cu`` with a thread a pixel, on :attr:`Queue.WORK`."""
+    def launch(self, kernel: Any, threads: int, arguments: Sequence[Any]) -> None:
+        """Run a compiled kernel with this many threads, on :attr:`Queue.WORK`."""
 
     def order(self, first: Queue, then: Queue) -> None:
-        """Let what is queued on ``then`` from now on wait for what is on ``first`` so far."""
+        """Make later steps of ``then`` wait for the steps now in ``first``."""
 
-    def mark(self, queue: Queue) -> Mark:
-        """Return a mark behind what is on ``queue`` so far."""
+    def record(self, queue: Queue) -> Event:
+        """Return an event after the steps now in ``queue``."""

@@ -1,4 +1,4 @@
-"""Page-locked arrays that a ROS message can carry: results come down straight into a message."""
+"""Page-locked arrays that a ROS message can use: results are downloaded into the message."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from hydranet_ros.inference.buffers import allocate, backing_array
 from hydranet_ros.inference.gpu.device import Device
 
 _TRIES = 8
-_WORTH_LOCKING = 1 << 16
+_SMALLEST_LOCKED = 1 << 16
 _locked: dict[int, range] = {}
-"""Pages by the address of their array: whoever locked them, it holds for the whole process."""
+"""Locked pages by the address of their array, for the whole process."""
 logger = logging.getLogger(__name__)
 
 
 class PinnedPool:
     """
-    Arrays kept by name, like :class:`~hydranet_ros.inference.buffers.BufferPool`, in locked pages.
+    Page-locked arrays reused by name, like :class:`~hydranet_ros.inference.buffers.BufferPool`.
 
-    They stay locked for as long as anybody, a message too, holds their memory. Small ones are not
-    worth it. Where pages cannot be locked the array is an ordinary one, which is slower to copy
-    to; that is logged once.
+    Pages stay locked as long as an array or a message refers to them. Small arrays are not
+    locked. If pages cannot be locked, the array is an ordinary one, which is slower to download
+    to; this is logged once.
     """
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._kept: dict[str, NDArray] = {}
-        self._told = False
+        self._arrays: dict[str, NDArray] = {}
+        self._warned = False
 
     def get(self, name: str, shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-        """Return the array of this name; its contents are those it was last given."""
-        found = self._kept.get(name)
+        """Return the array with this name; it still holds its last values."""
+        found = self._arrays.get(name)
         if found is None or found.shape != tuple(shape) or found.dtype != np.dtype(dtype):
-            found = self._kept[name] = self._make(shape, dtype)
+            found = self._arrays[name] = self._make(shape, dtype)
         return found
 
     def _make(self, shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-        array = _alone(shape, dtype)
+        array = _on_own_pages(shape, dtype)
         address = array.ctypes.data
-        if array.nbytes < _WORTH_LOCKING:
+        if array.nbytes < _SMALLEST_LOCKED:
             return array
         try:
             self._device.pin(address, array.nbytes)
         except RuntimeError as err:
-            if not self._told:
-                logger.warning('Pages of results cannot be locked, copies are slower: %s', err)
-            self._told = True
+            if not self._warned:
+                logger.warning('Pages of results cannot be locked; downloads are slower: %s', err)
+            self._warned = True
         else:
             _locked[address] = _pages(array)
             store = backing_array(array)
@@ -59,8 +59,8 @@ class PinnedPool:
         return array
 
     def clear(self) -> None:
-        """Forget all arrays."""
-        self._kept.clear()
+        """Drop all arrays."""
+        self._arrays.clear()
 
 
 def _unlock(device: Device, address: int) -> None:
@@ -68,8 +68,8 @@ def _unlock(device: Device, address: int) -> None:
     device.unpin(address)
 
 
-def _alone(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-    """Return an array that shares no page with a locked one: a page is locked only once."""
+def _on_own_pages(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
+    """Return an array that shares no page with a locked one: a page can be locked only once."""
     refused = []
     for _ in range(_TRIES):
         array = allocate(shape, dtype)

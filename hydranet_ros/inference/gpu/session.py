@@ -1,4 +1,4 @@
-"""One model, one image size, fixed places on the device: what a CUDA graph can be made of."""
+"""An ONNX Runtime session bound to fixed addresses of a device, as a CUDA graph requires."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from hydranet_ros.inference.gpu.device import Block, Device, Queue
-from hydranet_ros.inference.providers import import_runtime
+from hydranet_ros.inference.onnx_session import import_runtime
 
 _RUNS_UNTIL_CAPTURED = 3
 
@@ -21,7 +21,9 @@ class DeviceSession:
     :param session: ``onnxruntime.InferenceSession`` that runs on the device's work stream.
     :param size: (H, W) of the images.
     :param outputs: shape, without the batch, and dtype of each output.
-    :param image: where the session reads (1, H, W, 3) uint8; ``results`` where it writes.
+
+    ``image`` is the block the session reads, (1, H, W, 3) uint8; ``results`` the blocks it
+    writes.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class DeviceSession:
                 name, *place, dtype.type, (1, *shape), self.results[name].ptr
             )
         self._options = import_runtime().RunOptions()
-        # Else a run returns only when the device is done.
+        # By default a run returns only when the device is done.
         self._options.add_run_config_entry('disable_synchronize_execution_providers', '1')
 
     def run(self) -> None:
@@ -50,7 +52,7 @@ class DeviceSession:
         self._session.run_with_iobinding(self._binding, self._options)
 
     def warm_up(self, device: Device) -> None:
-        """Run until every later run is alike: engines built, algorithms chosen, graph captured."""
+        """Run until engines are built, algorithms chosen and the graph captured."""
         for _ in range(_RUNS_UNTIL_CAPTURED):
             self.run()
-        device.mark(Queue.WORK).synchronize()
+        device.record(Queue.WORK).synchronize()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.inference.tensorrt_cache import cache_folder, gpu_name, tensorrt_version
 from hydranet_ros.errors import ProviderError
+from hydranet_ros.inference.tensorrt_cache import cache_folder, gpu_name, tensorrt_version
 
 
 def test_the_same_model_and_precision_have_the_same_folder(tmp_path: Path):
@@ -43,5 +43,5 @@ def test_the_user_s_cache_is_the_default(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_cure(tmp_path: Path):
     (tmp_path / 'file').touch()
-    with pytest.raises(ProviderError, match=r'file.* cannot be made.*engine_cache'):
+    with pytest.raises(ProviderError, match=r'file.* cannot be created.*engine_cache'):
         cache_folder(b'model', tmp_path / 'file', fp16=False)

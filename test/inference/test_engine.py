@@ -18,9 +18,9 @@ from model_factory import (
     make_truncated_model,
 )
 
+from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine, EngineOptions, build_engine
-from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError, ProviderError
 
 ALL_TASKS = ('segmentation', 'depth', 'normals')
 LABELS = frozenset({'labels'})
@@ -122,7 +122,7 @@ def test_a_warm_up_returns_its_seconds(engine: Engine):
 
 
 @pytest.mark.parametrize('provider', ['cuda', 'tensorrt'])
-def test_a_demanded_provider_that_cannot_be_had_is_an_error_with_its_cure(
+def test_a_requested_provider_that_is_missing_is_an_error_with_the_remedy(
     model: Path, provider: str, tmp_path: Path
 ):
     options = EngineOptions(provider=provider, cache_directory=tmp_path)
@@ -131,7 +131,7 @@ def test_a_demanded_provider_that_cannot_be_had_is_an_error_with_its_cure(
     except ProviderError as err:
         assert f"'{provider}'" in str(err) and 'pip install' in str(err)
     else:
-        assert engine.provider == provider, 'never anything else than what was demanded'
+        assert engine.provider == provider, 'never another provider than the requested one'
 
 
 def test_building_engines_ahead_needs_tensorrt(model: Path, tmp_path: Path):
@@ -146,7 +146,7 @@ def test_building_engines_ahead_needs_tensorrt(model: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [({'provider': 'gpu'}, "'gpu' is unknown; allowed: auto, tensorrt, cuda, cpu"),
-     ({'threads': -1}, 'threads is -1'), ({'device': -1}, 'device -1')],
+     ({'threads': -1}, 'threads is -1'), ({'device': -1}, 'device is -1')],
 )  # fmt: skip
 def test_options_outside_what_is_allowed_are_refused(options: dict, message: str):
     with pytest.raises(ProviderError, match=message):
@@ -199,7 +199,7 @@ def test_loading_and_running_prints_nothing(model: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
-def test_a_size_that_tensorrt_may_build_for_is_told_once_before_and_after(model: Path):
+def test_building_an_engine_for_a_size_is_reported_once_before_and_after(model: Path):
     """Without TensorRT only the telling can be shown: the session below is the CPU's."""
     told: list[str] = []
     engine = Engine(model, EngineOptions(provider='cpu'), report=told.append)
@@ -208,5 +208,5 @@ def test_a_size_that_tensorrt_may_build_for_is_told_once_before_and_after(model:
     for _ in range(2):
         assert engine.infer(picture(), LABELS).labels is not None
     assert len(told) == 2
-    assert 'all.onnx: TensorRT loads or builds its engine for 47x33' in told[0]
+    assert 'all.onnx: tensorrt loads or builds its engine for 47x33' in told[0]
     assert '47x33 ready after' in told[1]

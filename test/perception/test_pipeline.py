@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from model_factory import CLASSES, FOCAL_LENGTH, expected_depth, expected_labels, make_model
 
-from hydranet_ros.inference.buffers import backing_array
-from hydranet_ros.perception.point_cloud import CloudBuilder
-from hydranet_ros.inference.engine import Engine
-from hydranet_ros.errors import ModelError
 from hydranet_ros.camera.model import CameraModel, depth_to_points, pixel_rays
+from hydranet_ros.errors import ModelError
+from hydranet_ros.inference.buffers import backing_array
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.perception.pipeline import (
-    CLOUD_DTYPE,
     Output,
     Perception,
     PerceptionResult,
     PerceptionSettings,
 )
+from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloudBuilder
+from hydranet_ros.perception.postprocess import CpuPostprocessor, PostprocessParams
 
 HEIGHT, WIDTH = 48, 64
 CAMERA = CameraModel(
@@ -94,7 +94,8 @@ def test_depth_beyond_the_limit_is_unknown(engine, image):
 
 def test_a_depth_of_zero_is_unknown_not_a_point_at_the_origin(perception, image):
     depth = np.array([[0.0, -0.0, 1.0, np.nan, np.inf]], np.float32)
-    got = perception._metric(depth, None, perception._finish(None, frozenset()))
+    postprocessor = CpuPostprocessor(perception.engine)
+    got = postprocessor.metric_depth(depth, None, PostprocessParams(bytes(256)))
     np.testing.assert_array_equal(np.isfinite(got), [[False, False, True, False, False]])
 
 
@@ -105,7 +106,7 @@ def test_the_cloud_is_rays_times_depth_with_the_image_s_colours_and_labels(engin
     data = result.cloud.data
     part = (slice(None, None, stride), slice(None, None, stride))
     points = depth_to_points(result.depth[part], pixel_rays(CAMERA, stride))
-    assert data.dtype == CLOUD_DTYPE and data.shape == points.shape[:2]
+    assert data.dtype == POINT_DTYPE and data.shape == points.shape[:2]
     for i, axis in enumerate('xyz'):
         np.testing.assert_allclose(data[axis], points[..., i], rtol=1e-6)
     for i, channel in enumerate('rgb'):
@@ -114,8 +115,8 @@ def test_the_cloud_is_rays_times_depth_with_the_image_s_colours_and_labels(engin
 
 
 def test_a_point_is_sixteen_bytes_with_the_colour_as_rviz_reads_it():
-    assert CLOUD_DTYPE.itemsize == 16
-    assert [CLOUD_DTYPE.fields[name][1] for name in ('x', 'y', 'z', 'b', 'g', 'r', 'label')] == [
+    assert POINT_DTYPE.itemsize == 16
+    assert [POINT_DTYPE.fields[name][1] for name in ('x', 'y', 'z', 'b', 'g', 'r', 'label')] == [
         0, 4, 8, 12, 13, 14, 15,
     ]  # fmt: skip
 
@@ -129,7 +130,9 @@ def test_pixels_the_lens_cannot_see_have_no_point(perception, image):
 def test_without_a_camera_there_is_no_cloud_but_all_else(perception, image):
     result = perception.process(image, wanted=ALL)
     assert result.cloud is None
-    missing = [name for name in vars(result) if name != 'cloud' and getattr(result, name) is None]
+    missing = [
+        name for name in FIELDS.values() if name != 'cloud' and getattr(result, name) is None
+    ]
     assert missing == []
 
 
@@ -259,12 +262,12 @@ def test_a_cloud_filled_strip_by_strip_is_the_cloud_of_the_whole(height, width):
     depth[rng.random((height, width)) < 0.1] = np.nan
     camera = CameraModel(width, height, 300.0, 310.0, width / 2, height / 2)
     rays = pixel_rays(camera)
-    want = np.empty((height, width), CLOUD_DTYPE)
+    want = np.empty((height, width), POINT_DTYPE)
     for axis, ray in (('x', rays[..., 0]), ('y', rays[..., 1])):
         want[axis] = cv2.multiply(np.ascontiguousarray(ray), depth)
     want['z'], want['label'] = depth, labels
     want['r'], want['g'], want['b'] = np.moveaxis(image, -1, 0)
-    builder = CloudBuilder()
+    builder = PointCloudBuilder()
     for _ in range(2):
         found = builder.build(image, labels, depth, camera).data
         assert found.tobytes() == want.tobytes()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hydranet_ros.errors import CameraError
 from hydranet_ros.camera.model import CameraModel, depth_to_points, pixel_rays, project, unproject
+from hydranet_ros.errors import CameraError
 
 LENSES = {
     'pinhole': ('', ()),

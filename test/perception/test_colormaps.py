@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hydranet_ros.inference.buffers import BufferPool, allocate
-from hydranet_ros.perception.colormaps import colour_depth, colour_labels, colour_normals, overlay, palette
 from hydranet_ros.model_files.preset import load_classes
+from hydranet_ros.perception.colormaps import (
+    color_depth,
+    color_labels,
+    color_normals,
+    overlay,
+    palette,
+)
 
 CLASSES = load_classes('kitti6')
 RED, GREEN, BLUE = 0, 1, 2
@@ -18,7 +24,7 @@ RED, GREEN, BLUE = 0, 1, 2
 @given(seed=st.integers(0, 99), height=st.integers(1, 9), width=st.integers(1, 9))
 def test_every_label_has_the_colour_of_its_class(seed: int, height: int, width: int):
     labels = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
-    coloured = colour_labels(labels, palette(CLASSES))
+    coloured = color_labels(labels, palette(CLASSES))
     want = {item.id: item.color for item in CLASSES}
     for label, colour in zip(labels.ravel(), coloured.reshape(-1, 3)):
         assert tuple(colour) == want.get(int(label), (0, 0, 0))
@@ -30,10 +36,10 @@ def test_pictures_go_into_the_array_that_is_given():
     depth = np.ones((4, 5), np.float32)
     normals = np.zeros((4, 5, 3), np.float32)
     for paint in (
-        lambda out: colour_labels(labels, palette(CLASSES), out),
+        lambda out: color_labels(labels, palette(CLASSES), out),
         lambda out: overlay(image, image, 0.3, out),
-        lambda out: colour_depth(depth, (0, 80), out),
-        lambda out: colour_normals(normals, out),
+        lambda out: color_depth(depth, (0, 80), out),
+        lambda out: color_normals(normals, out),
     ):
         out = allocate((4, 5, 3), np.uint8)
         assert np.shares_memory(paint(out), out)
@@ -50,22 +56,22 @@ def test_alpha_is_the_weight_of_the_classes():
 
 def test_near_is_red_far_is_blue_and_unknown_is_black():
     depth = np.array([[0.5, 79.0, np.nan]], np.float32)
-    near, far, unknown = colour_depth(depth, (0.0, 80.0))[0]
+    near, far, unknown = color_depth(depth, (0.0, 80.0))[0]
     assert near[RED] > 2 * near[BLUE] and far[BLUE] > near[BLUE] and far[BLUE] > far[GREEN]
     assert tuple(unknown) == (0, 0, 0)
 
 
 def test_a_distance_has_the_same_colour_whatever_else_is_in_the_picture():
-    alone = colour_depth(np.full((1, 1), 12.5, np.float32), (0.0, 80.0))[0, 0]
+    alone = color_depth(np.full((1, 1), 12.5, np.float32), (0.0, 80.0))[0, 0]
     crowd = np.array([[0.1, 12.5, 200.0, np.nan]], np.float32)
-    np.testing.assert_array_equal(colour_depth(crowd, (0.0, 80.0))[0, 1], alone)
+    np.testing.assert_array_equal(color_depth(crowd, (0.0, 80.0))[0, 1], alone)
 
 
 @pytest.mark.parametrize('depth_range', [(0.0, 8.0), (1.0, 80.0)])
 def test_depth_outside_the_range_has_the_colour_of_its_end_and_is_not_black(depth_range):
     near, far = depth_range
     depth = np.array([[near - 0.5, near, far, far * 10, np.inf]], np.float32)
-    below, at_near, at_far, above, infinite = colour_depth(depth, depth_range)[0]
+    below, at_near, at_far, above, infinite = color_depth(depth, depth_range)[0]
     np.testing.assert_array_equal(below, at_near)
     np.testing.assert_array_equal(above, at_far)
     np.testing.assert_array_equal(infinite, at_far)
@@ -75,13 +81,13 @@ def test_depth_outside_the_range_has_the_colour_of_its_end_and_is_not_black(dept
 def test_painting_depth_leaves_it_as_it_was():
     depth = np.array([[1.0, np.nan, 50.0]], np.float32)
     before = depth.copy()
-    colour_depth(depth, (0.0, 80.0), None, BufferPool())
+    color_depth(depth, (0.0, 80.0), None, BufferPool())
     np.testing.assert_array_equal(depth, before)
 
 
 def test_normals_are_red_right_green_towards_the_camera_blue_down():
     vectors = np.array([[(1, 0, 0), (0, 1, 0), (0, 0, -1), (np.nan,) * 3]], np.float32)
-    right, down, towards, unknown = colour_normals(vectors)[0].astype(int)
+    right, down, towards, unknown = color_normals(vectors)[0].astype(int)
     assert np.abs(right - (255, 128, 128)).max() <= 1
     assert np.abs(down - (128, 128, 255)).max() <= 1
     assert np.abs(towards - (128, 255, 128)).max() <= 1

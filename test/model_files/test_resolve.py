@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from hydranet_ros.errors import ModelNotFoundError, PresetError
-from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.model_files.preset import preset_names
+from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.resources import MODELS_VARIABLE, config_file
 
 

@@ -16,14 +16,19 @@ import pytest
 from host_device import HostDevice, make_host_device
 from model_factory import FOCAL_LENGTH, make_model
 
+from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
-from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.inference.gpu.cuda import CudaDevice
 from hydranet_ros.inference.gpu.device import Queue
 from hydranet_ros.inference.gpu.session import DeviceSession
-from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult, PerceptionSettings
+from hydranet_ros.perception.pipeline import (
+    Output,
+    Perception,
+    PerceptionResult,
+    PerceptionSettings,
+)
 
 HEIGHT, WIDTH = 23, 37
 LARGE = (256, 300)
@@ -87,7 +92,7 @@ def test_a_device_says_what_the_cpu_says_to_the_bit(tmp_path, device, tasks, set
     path = make_model(tmp_path / 'model.onnx', tasks=tasks)
     here = Perception(Engine(path, EngineOptions(provider='cpu')), settings)
     there = Perception(Engine(path, EngineOptions(provider='cpu'), device=device), settings)
-    assert there.engine.overlaps and not here.engine.overlaps
+    assert there.engine.device is device and here.engine.device is None
     for wanted in (ALL, USUAL, frozenset({Output.POINTS}), frozenset({Output.MASK})):
         for camera in (CAMERA, CAMERA.scaled(2 * WIDTH, 2 * HEIGHT), None):
             image = picture(len(wanted))
@@ -137,7 +142,7 @@ def test_without_a_device_a_stream_runs_frame_by_frame(model):
     for number, _ in plain.stream(frames, wanted=USUAL):
         assert taken[-1] == number
     with pytest.raises(ModelError, match='without a device'):
-        plain.engine.submit(picture(), frozenset({'labels'}), frozenset({'labels'}))
+        plain.engine.start(picture(), frozenset({'labels'}))
 
 
 def test_what_came_before_a_bad_frame_is_given_out(engine):
@@ -232,7 +237,7 @@ def test_a_device_that_fails_at_work_is_one_clear_error(device, engine):
     perception = Perception(engine)
     perception.process(picture(), CAMERA, wanted=USUAL)
     device.put(Queue.WORK, fail)
-    with pytest.raises(ModelError, match='GPU failed at a frame: an illegal address'):
+    with pytest.raises(ModelError, match='GPU failed while computing a frame: an illegal address'):
         perception.process(picture(), CAMERA, wanted=USUAL)
 
 
@@ -246,7 +251,7 @@ def test_a_gpu_that_cupy_cannot_use_is_a_warning_and_the_frame_is_made_on_the_cp
     engine = Engine(model, EngineOptions(provider='cpu'))
     engine.provider = 'cuda'
     assert engine._find_device() is None
-    assert reason in engine.warnings[-1] and 'made on the CPU' in engine.warnings[-1]
+    assert reason in engine.warnings[-1] and 'computed on the CPU' in engine.warnings[-1]
 
 
 @pytest.mark.gpu
@@ -256,7 +261,7 @@ def test_on_a_real_gpu_a_frame_is_the_cpu_s(model, provider):
         engine = Engine(model, EngineOptions(provider=provider))
     except ProviderError as err:
         pytest.skip(f'no GPU for this: {err}')
-    assert engine.overlaps, engine.warnings
+    assert engine.device, engine.warnings
     settings = PerceptionSettings(cloud_stride=2, max_depth=6.0)
     here, there = (
         Perception(Engine(model, EngineOptions('cpu')), settings),
