@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from hydranet_ros.ros.shared_memory import why_rclpy_cannot_load
+from hydranet_ros.ros.signals import handle_signals
+
+_USES_ROS = ('run', 'play', 'demo')
+
 
 def main() -> None:
     """
@@ -13,6 +18,8 @@ def main() -> None:
     would cost its start a tenth of a second, and its process their memory for ever.
     """
     arguments = sys.argv[1:]
+    if arguments[:1] and arguments[0] in _USES_ROS:
+        _prepare_for_ros()
     if is_plain_run(arguments):
         try:
             from hydranet_ros.ros.node import main as run_node
@@ -23,6 +30,23 @@ def main() -> None:
     from hydranet_ros.cli import main as run_command
 
     run_command()
+
+
+def node_main() -> None:
+    """Run the node with ROS arguments only, as ``ros2 run`` and ``ros2 launch`` give them."""
+    _prepare_for_ros()
+    from hydranet_ros.ros.node import main as run_node
+
+    sys.exit(run_node())
+
+
+def _prepare_for_ros() -> None:
+    """Do what must precede the import of rclpy: handle signals, check the shared memory."""
+    handle_signals()
+    problem = why_rclpy_cannot_load()
+    if problem:
+        print(f'hydranet: {problem}', file=sys.stderr)
+        sys.exit(2)
 
 
 def is_plain_run(arguments: list[str]) -> bool:

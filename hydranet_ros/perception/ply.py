@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hydranet_ros.media import write_bytes
+from hydranet_ros.images.files import write_bytes
 from hydranet_ros.perception.point_cloud import PointCloud
 
 _PLY = np.dtype([

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ImageError
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels, image_size
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels, image_size
 
 _SCALE_16_TO_8 = 1 / 257
 

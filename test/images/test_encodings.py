@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
 from hydranet_ros.errors import ImageError
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.images.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
 
 CHANNELS = {
     'rgb': [0, 1, 2], 'bgr': [2, 1, 0], 'rgba': [0, 1, 2, 3], 'bgra': [2, 1, 0, 3],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydranet_ros.image_header import image_size
+from hydranet_ros.images.header import image_size
 
 # What an encoder can be asked for: baseline, progressive, restart markers.
 VARIANTS = {

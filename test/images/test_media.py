@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.errors import MediaError
-from hydranet_ros.media import (
+from hydranet_ros.images.files import (
     GIF_WIDTH,
     GifWriter,
     VideoReader,
@@ -112,7 +112,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from hydranet_ros.errors import MediaError
-from hydranet_ros.media import GifWriter, VideoWriter
+from hydranet_ros.images.files import GifWriter, VideoWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 random = np.random.default_rng(1)
 writer = {'.mp4': VideoWriter, '.gif': GifWriter}[Path(sys.argv[1]).suffix](Path(sys.argv[1]), 10)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydranet_ros.bag import BagMessage, BagReader, BagWriter, typestore
-from hydranet_ros.bag_run import _Run, process_bag
+from hydranet_ros.bags.process import _Run, process_bag
+from hydranet_ros.bags.storage import BagMessage, BagReader, BagWriter, typestore
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError
 from hydranet_ros.inference.engine import Engine

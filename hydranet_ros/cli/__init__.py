@@ -16,7 +16,7 @@ import typer
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError, missing_package
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
 
 app = typer.Typer(
     name='hydranet', no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -69,7 +69,7 @@ def predict(
     """Write mask, depth, overlay, cloud and video of pictures, folders and videos."""
     from hydranet_ros.inference.engine import EngineOptions
     from hydranet_ros.perception.pipeline import PerceptionSettings
-    from hydranet_ros.predict import PredictOptions, predict_all
+    from hydranet_ros.perception.predict import PredictOptions, predict_all
 
     options = PredictOptions(
         preset=preset, model=model, intrinsics=_four(intrinsics),
@@ -93,7 +93,7 @@ def bag_command(
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Run every image of a bag through the network into a new bag, without ROS."""
-    from hydranet_ros.bag_run import process_bag
+    from hydranet_ros.bags.process import process_bag
     from hydranet_ros.inference.engine import Engine, EngineOptions
     from hydranet_ros.model_files.resolve import choose_model
     from hydranet_ros.perception.pipeline import Perception, PerceptionSettings

@@ -15,12 +15,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.camera.conventions import depth_to_millimeters
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import HydranetError, ImageError, MediaError
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
-from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.media import (
+from hydranet_ros.images.files import (
     VIDEOS,
     Frame,
     GifWriter,
@@ -31,6 +29,8 @@ from hydranet_ros.media import (
     write_bytes,
     write_image,
 )
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.perception.colormaps import color_depth
 from hydranet_ros.perception.pipeline import (

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hydranet_ros.bag import BagReader, BagWriter, typestore
-from hydranet_ros.encodings import decode_compressed
+from hydranet_ros.bags.storage import BagReader, BagWriter, typestore
 from hydranet_ros.errors import BagError
+from hydranet_ros.images.encodings import decode_compressed
 from hydranet_ros.resources import config_file
 
 DEMO = config_file('demo_street')
@@ -80,7 +80,7 @@ def test_a_truncated_bag_gives_what_can_be_read_or_one_error(tmp_path: Path):
 FILL = """
 import sys
 from pathlib import Path
-from hydranet_ros.bag import BagWriter
+from hydranet_ros.bags.storage import BagWriter
 from hydranet_ros.errors import BagError
 import os
 bag = BagWriter(Path(sys.argv[1]) / 'bag')

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from rosbags.typesys.store import Typestore
 
-from hydranet_ros.bag import BagMessage, BagReader, BagWriter
-from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
-from hydranet_ros.encodings import decode_compressed, to_rgb
+from hydranet_ros.bags.storage import BagMessage, BagReader, BagWriter
 from hydranet_ros.camera.conventions import camera_info_topic
+from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, CameraError, ImageError
+from hydranet_ros.images.encodings import decode_compressed, to_rgb
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS
 from hydranet_ros.perception.pipeline import Output, Perception, PerceptionResult
 from hydranet_ros.perception.point_cloud import POINT_FIELDS
 

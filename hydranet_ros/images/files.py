@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ImageError, MediaError
-from hydranet_ros.image_header import LARGEST_MAX_PIXELS, check_pixels, image_size
+from hydranet_ros.images.header import LARGEST_MAX_PIXELS, check_pixels, image_size
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.gif', '.mpg', '.mpeg')
