@@ -15,7 +15,7 @@ from reference_network import random_reference
 
 from hydranet_ros.inference.engine import Engine
 from hydranet_ros.errors import CheckpointError, ExportError
-from hydranet_ros.network import export, quantise
+from hydranet_ros.network import export, quantize
 from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
 from hydranet_ros.network.export import DeployedNetwork, export_checkpoint, test_image
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
@@ -212,8 +212,8 @@ def int8_pictures(folder: Path) -> Path:
 
 def test_int8_is_calibrated_on_pictures_and_says_what_it_changed(tmp_path: Path, monkeypatch):
     """A network with random weights has classes nearly equal everywhere: the limits are wider."""
-    monkeypatch.setattr(quantise, 'LABEL_LIMIT', 0.5)
-    monkeypatch.setattr(quantise, 'DEPTH_LIMIT', 0.5)
+    monkeypatch.setattr(quantize, 'LABEL_LIMIT', 0.5)
+    monkeypatch.setattr(quantize, 'DEPTH_LIMIT', 0.5)
     pictures = int8_pictures(tmp_path / 'pictures')
     source, told = checkpoint(tmp_path), []
     report = export_checkpoint(
@@ -231,7 +231,7 @@ def test_int8_is_calibrated_on_pictures_and_says_what_it_changed(tmp_path: Path,
 
 
 def test_int8_that_changes_too_much_is_not_kept(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(quantise, 'LABEL_LIMIT', 0.0)
+    monkeypatch.setattr(quantize, 'LABEL_LIMIT', 0.0)
     pictures = int8_pictures(tmp_path / 'pictures')
     with pytest.raises(ExportError, match='INT8 changes .* not kept'):
         export_checkpoint(
