@@ -1,0 +1,31 @@
+"""What a launch file checks before it starts a process; needs neither launch nor launch_ros."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hydranet_ros.errors import MissingDependencyError
+
+
+def require_executable(package: str, executable: str, argument: str) -> None:
+    """
+    Raise unless a ROS package with an executable is installed.
+
+    :param argument: launch argument that needs it, for the message.
+    :raises MissingDependencyError: naming the Debian package and the argument.
+    """
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
+    try:
+        found = Path(get_package_prefix(package)) / 'lib' / package / executable
+    # AMENT_PREFIX_PATH is not set where no ROS environment was sourced: LookupError, too.
+    except (PackageNotFoundError, LookupError):
+        found = None
+    if found is not None and os.access(found, os.X_OK):
+        return
+    distro = os.environ.get('ROS_DISTRO', '<distro>')
+    raise MissingDependencyError(
+        f'{argument} needs the executable {executable} of the ROS package {package}, which is '
+        f'not installed. Install ros-{distro}-{package}, or launch without {argument}.'
+    )
