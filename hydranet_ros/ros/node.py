@@ -55,7 +55,7 @@ class HydranetNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         super().__init__('hydranet', **options)
         self._perception: Perception | None = None
-        self._publishers: Publishers | None = None
+        self._outputs: Publishers | None = None
         self._path: FramePath | None = None
         self._inputs: Inputs | None = None
         self._active = False
@@ -148,8 +148,8 @@ class HydranetNode(LifecycleNode):
         self._perception = Perception(engine, perception_settings(self.settings))
         for warning in self._perception.warnings:
             self.get_logger().warning(warning)
-        self._publishers = Publishers(self, engine.info, self._perception.available)
-        self._path = FramePath(self._perception, self._publishers, self._camera)
+        self._outputs = Publishers(self, engine.info, self._perception.available)
+        self._path = FramePath(self._perception, self._outputs, self._camera)
         self.get_logger().info(
             f'{choice.path.name} loaded on {engine.provider} in {time.monotonic() - started:.2f} s'
         )
@@ -166,8 +166,8 @@ class HydranetNode(LifecycleNode):
         super().on_activate(state)
         self._timing = Timing()
         self._camera.forget()
-        assert self._publishers is not None
-        self._publishers.publish_latched()
+        assert self._outputs is not None
+        self._outputs.publish_latched()
         self._inputs = Inputs(
             self, self.settings.image_transport, self._on_image, self._on_camera_info
         )
@@ -221,9 +221,9 @@ class HydranetNode(LifecycleNode):
     def _release(self) -> None:
         self._stop()
         self._path = None
-        if self._publishers is not None:
-            self._publishers.destroy()
-            self._publishers = None
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
         if self._perception is not None:
             self._perception.engine.close()
             self._perception = None
@@ -233,10 +233,10 @@ class HydranetNode(LifecycleNode):
         self._camera.hear(message, rectified=self.settings.rectified)
 
     def _on_image(self, message: Any, number: tuple[tuple, int] | None) -> None:
-        if not self._active or self._publishers is None:
+        if not self._active or self._outputs is None:
             return
         self._timing.arrival(number, time.monotonic())
-        wanted = self._publishers.wanted()
+        wanted = self._outputs.wanted()
         if not wanted:
             self._timing.counters.idle += 1
             return
