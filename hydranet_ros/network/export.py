@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hydranet_ros.errors import CheckpointError, ExportError, MissingDependencyError
+from hydranet_ros.errors import ExportError, MissingDependencyError
 from hydranet_ros.files import atomic_path
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.model_files.preset import ExportFacts, Preset
@@ -28,6 +28,7 @@ from hydranet_ros.network.export_module import (
     DeployedNetwork,
     RewrittenDeployment,
 )
+from hydranet_ros.network.fit import require_fit
 from hydranet_ros.network.graph_rewrites import rewrite_graph
 from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.network.quantize import (
@@ -100,7 +101,7 @@ def export_checkpoint(
     loaded = Preset.load(preset)
     facts = loaded.model(domain).export
     source = load_checkpoint(checkpoint)
-    _check_fits(source, facts, preset)
+    require_fit(source, checkpoint, facts, preset, facts.tasks)
     deployed = DeployedNetwork(
         source.network(), facts.class_slice, upsampling, internal_scale
     ).eval()
@@ -155,18 +156,6 @@ def require_packages() -> None:
             raise MissingDependencyError(
                 f"The package {name} is needed to export: pip install 'hydranet_ros[{extra}]'"
             )
-
-
-def _check_fits(source: Checkpoint, facts: ExportFacts, preset: str) -> None:
-    missing = set(facts.tasks) - set(source.config.tasks)
-    needed = facts.class_slice[1] if facts.class_slice else len(facts.classes)
-    exact = facts.class_slice is not None or source.config.num_classes == needed
-    if missing or source.config.num_classes < needed or not exact:
-        raise CheckpointError(
-            f'The checkpoint has tasks {list(source.config.tasks)} and '
-            f'{source.config.num_classes} classes; preset {preset!r} needs {list(facts.tasks)} '
-            f'and {needed} classes. Choose the preset that belongs to the checkpoint.'
-        )
 
 
 def _describe(
