@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from hydranet_ros.ros import profile
 from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
+from hydranet_ros.ros.shared_memory import free_bytes
 
 MIB = 1 << 20
 FILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
@@ -179,7 +180,7 @@ def test_a_large_cloud_reaches_a_subscriber(environment, domain_id, shared, segm
     Reliable where there is no shared memory: how much a socket holds is the kernel's choice.
     """
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    if shared == '/dev/shm' and profile._free_bytes(Path(shared)) < 4 * 64 * MIB:
+    if shared == '/dev/shm' and free_bytes(Path(shared)) < 4 * 64 * MIB:
         pytest.skip('/dev/shm has no room for segments of 64 MiB')
     variables = {**os.environ, 'ROS_DOMAIN_ID': str(domain_id)}
     with subprocess.Popen(
