@@ -1,8 +1,9 @@
 """
-The Light-Weight RefineNet decoder with chained residual pooling and a head a task.
+The Light-Weight RefineNet decoder with one head per task.
 
-Section III of the paper: all 1x1 convolutions, 256 wide, without bias or batch norm; the pooling
-block of the finest level is depthwise.
+Nekrasov et al., "Light-Weight RefineNet for Real-Time Semantic Segmentation", BMVC 2018,
+section 3, as the joint network uses it (ICRA 2019, section III). All convolutions are 1x1, 256
+wide, without bias or batch norm, except the last of each head.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ POOLING_STAGES = 4
 
 class MaxPool5(nn.Module):
     """
-    A 5x5 max pool of stride 1 as 5x1 then 1x5.
+    A 5x5 max pool of stride 1, computed as 5x1 followed by 1x5.
 
-    Equal to the bit, and faster: 10 comparisons a pixel instead of 25.
+    The result is bit-equal to a 5x5 pool with 10 comparisons per pixel instead of 25.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,11 @@ class MaxPool5(nn.Module):
 
 
 class ChainedResidualPooling(nn.Module):
-    """Four stages of pool and 1x1 convolution, each added to the running sum."""
+    """
+    Four stages of pooling and 1x1 convolution; the sum of all stages and the input is returned.
+
+    :param groups: groups of each convolution; ``width`` makes the block depthwise.
+    """
 
     def __init__(self, width: int, groups: int = 1) -> None:
         super().__init__()
@@ -55,15 +60,15 @@ class ChainedResidualPooling(nn.Module):
 
 
 class Stem(nn.ModuleList):
-    """The features of one stride, each through its own 1x1 convolution, added up."""
+    """One 1x1 convolution for each feature map of a stride; the results are added."""
 
     def forward(self, level: Sequence[Tensor]) -> Tensor:
-        """Map (B, channels, H, W) of each feature to their sum (B, width, H, W)."""
+        """Map features (B, channels, H, W), whose channels differ, to one (B, width, H, W)."""
         return reduce(add, (conv(feature) for conv, feature in zip(self, level)))
 
 
 class Head(nn.Module):
-    """Depthwise 1x1, ReLU6, 3x3 convolution with bias: the features of stride 4 to one task."""
+    """Depthwise 1x1 convolution, ReLU6 and 3x3 convolution with bias: the output of one task."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -75,14 +80,15 @@ class Head(nn.Module):
         return self.out(functional.relu6(self.pre(x)))
 
 
-class Decoder(nn.Module):
+class LightWeightRefineNet(nn.Module):
     """
     The decoder and its heads.
 
-    :param channels: channels of the encoder's features, grouped by stride, deepest first.
-    :param heads: outputs of each task's head, by task name.
-    :param align_corners: how features are upsampled: the official code ``False``, DenseTorch
-        ``True``; a property of the weights, not a choice.
+    :param channels: channels of the encoder's features, grouped by stride, deepest first. The
+        pooling block of the last stride is depthwise.
+    :param heads: output channels of each task's head.
+    :param align_corners: mode of the bilinear upsampling: ``False`` in the official code,
+        ``True`` in DenseTorch. It is a property of the weights, not a choice.
     """
 
     def __init__(
@@ -105,11 +111,11 @@ class Decoder(nn.Module):
         self.adapts = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 1, bias=False) for _ in range(last))
         self.heads = nn.ModuleDict({task: Head(outputs) for task, outputs in heads.items()})
 
-    def forward(self, features: list[list[Tensor]]) -> dict[str, Tensor]:
+    def forward(self, features: Sequence[Sequence[Tensor]]) -> dict[str, Tensor]:
         """Map the encoder's features to {task: (B, outputs, H / 4, W / 4)}."""
         x = features[0][0]
-        for index, (fuse, pool, level) in enumerate(zip(self.stems, self.pools, features)):
-            total = fuse(level)
+        for index, (stem, pool, level) in enumerate(zip(self.stems, self.pools, features)):
+            total = stem(level)
             if index:
                 total = total + functional.interpolate(
                     self.adapts[index - 1](x),

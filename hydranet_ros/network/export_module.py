@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hydranet_ros.network.hydranet import MEAN, STD, HydraNet
+from hydranet_ros.network.hydranet import HydraNet
 from hydranet_ros.network.rewrites import RewrittenNetwork
 
 UPSAMPLINGS = ('bilinear', 'bicubic')
@@ -39,8 +39,9 @@ class DeployedNetwork(nn.Module):
         self.network = network
         self.class_slice = class_slice
         self.upsampling = upsampling
-        self.register_buffer('offset', 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer('factor', 1 / (255 * torch.tensor(STD).view(1, 3, 1, 1)))
+        offset, factor = network.normalization()
+        self.register_buffer('offset', offset)
+        self.register_buffer('factor', factor)
 
     @property
     def output_names(self) -> list[str]:

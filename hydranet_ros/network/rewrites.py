@@ -33,9 +33,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hydranet_ros.network.decoders import WIDTH, ChainedResidualPooling, Decoder, Head, Stem
+from hydranet_ros.network.decoders import (
+    WIDTH,
+    ChainedResidualPooling,
+    Head,
+    LightWeightRefineNet,
+    Stem,
+)
 from hydranet_ros.network.encoders import InvertedResidual, MobileNetV2, ResNet
-from hydranet_ros.network.hydranet import STD, STRIDE, HydraNet
+from hydranet_ros.network.hydranet import OUTPUT_STRIDE, HydraNet
 
 LAYOUT_BLOCK = 16
 GROUP = 64
@@ -73,7 +79,7 @@ def _rewritten_encoder(encoder: MobileNetV2 | ResNet) -> MobileNetV2 | ResNet:
     copy = deepcopy(encoder)
     first: Any = copy.layer1[0] if isinstance(copy, MobileNetV2) else copy.conv1
     with torch.no_grad():
-        first.weight.mul_(1 / (255 * torch.tensor(STD, dtype=torch.double).view(1, 3, 1, 1)))
+        first.weight.mul_(HydraNet.normalization(torch.double)[1])
     if isinstance(copy, MobileNetV2):
         for (stage, index), groups in RESIDUAL_GROUPS.items():
             blocks = getattr(copy, f'layer{stage}')
@@ -107,9 +113,11 @@ class GroupedResidual(nn.Module):
 
 
 class RewrittenDecoder(nn.Module):
-    """What :class:`~hydranet_ros.network.decoders.Decoder` computes."""
+    """What :class:`~hydranet_ros.network.decoders.LightWeightRefineNet` computes."""
 
-    def __init__(self, decoder: Decoder, class_slice: ClassSlice | None = None) -> None:
+    def __init__(
+        self, decoder: LightWeightRefineNet, class_slice: ClassSlice | None = None
+    ) -> None:
         super().__init__()
         levels = len(decoder.pools)
         parts = _slices(WIDTH, GROUP)
@@ -135,7 +143,7 @@ class RewrittenDecoder(nn.Module):
         :param size: H and W of the image, from which the size of each level follows. Asking a
             feature map for its size would bring the whole map out of the blocked layout.
         """
-        strides = [STRIDE * 2**exponent for exponent in reversed(range(len(features)))]
+        strides = [OUTPUT_STRIDE * 2**exponent for exponent in reversed(range(len(features)))]
         maps: list[Tensor] = []
         for level, given, stride in zip(self.levels, features, strides):
             target = [(length + stride - 1) // stride for length in size]
@@ -152,7 +160,7 @@ class _Level(nn.Module):
     :param part: the channels; all of them unless the level's pooling is depthwise.
     """
 
-    def __init__(self, decoder: Decoder, index: int, part: slice) -> None:
+    def __init__(self, decoder: LightWeightRefineNet, index: int, part: slice) -> None:
         super().__init__()
         stems, pools, adapts = _contents(decoder)
         self.align_corners = decoder.align_corners
@@ -174,7 +182,7 @@ class _Level(nn.Module):
         return self.pool(total.clamp(0, 1))
 
 
-def _contents(decoder: Decoder) -> tuple[list[Any], list[Any], list[Any]]:
+def _contents(decoder: LightWeightRefineNet) -> tuple[list[Any], list[Any], list[Any]]:
     """Return stems, poolings and adapting convolutions; a ModuleList has no type of its items."""
     return list(decoder.stems), list(decoder.pools), list(decoder.adapts)
 
