@@ -18,7 +18,9 @@ import pytest
 import yaml
 from conftest import ROOT, wait_for
 
+from hydranet_ros.errors import MissingDependencyError
 from hydranet_ros.model_files.preset import preset_names
+from hydranet_ros.ros.launch_checks import require_executable
 
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 ARGUMENTS = {
@@ -72,6 +74,45 @@ def test_rviz_shows_overlay_depth_and_cloud_from_topics_the_node_has():
     shown = {item['Topic']['Value'] for item in displays if 'Topic' in item}
     assert shown <= {f'/hydranet/{topic.name}' for topic in TOPICS}
     assert {'/hydranet/segmentation/overlay', '/hydranet/points', '/hydranet/depth/color'} <= shown
+
+
+@pytest.fixture
+def prefix(tmp_path, monkeypatch) -> Path:
+    """Return an empty ament prefix, the only one."""
+    pytest.importorskip('ament_index_python', reason='ament_index_python is not installed')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    return tmp_path
+
+
+def install(prefix: Path, package: str) -> Path:
+    """Install a package with an executable of its name."""
+    index = prefix / 'share/ament_index/resource_index/packages'
+    binary = prefix / 'lib' / package / package
+    index.mkdir(parents=True)
+    binary.parent.mkdir(parents=True)
+    (index / package).touch()
+    binary.touch(0o755)
+    return binary
+
+
+def test_an_installed_executable_is_found(prefix):
+    install(prefix, 'rviz2')
+    require_executable('rviz2', 'rviz2', 'rviz:=true')
+
+
+@pytest.mark.parametrize('case', ['no package', 'no executable', 'no environment'])
+def test_a_missing_executable_is_one_line_that_names_package_and_argument(
+    prefix, case, monkeypatch
+):
+    if case == 'no executable':
+        install(prefix, 'rviz2').unlink()
+    if case == 'no environment':
+        monkeypatch.delenv('AMENT_PREFIX_PATH')
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    with pytest.raises(MissingDependencyError) as caught:
+        require_executable('rviz2', 'rviz2', 'rviz:=true')
+    assert 'ros-jazzy-rviz2' in str(caught.value) and 'rviz:=true' in str(caught.value)
+    assert '\n' not in str(caught.value)
 
 
 @pytest.fixture
@@ -184,6 +225,16 @@ def test_a_value_that_is_not_allowed_is_refused(run_launch):
     process, log = run_launch('kitti', WRITE_DOWN, 'provider:=abacus')
     assert process.wait(60) != 0
     assert 'abacus' in log.read_text()
+
+
+def test_rviz_that_is_not_installed_is_an_error_before_the_node_starts(run_launch, tmp_path):
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    if any((Path(item) / 'lib/rviz2/rviz2').exists() for item in prefixes):
+        pytest.skip('rviz2 is installed')
+    process, log = run_launch('kitti', WRITE_DOWN, 'rviz:=true')
+    assert process.wait(60) != 0
+    assert 'rviz:=true needs the executable rviz2' in log.read_text()
+    assert not (tmp_path / 'said.json').exists(), 'the node was started'
 
 
 def test_launch_starts_the_node_it_answers_and_ends_cleanly(ros, run_launch, tiny_model):

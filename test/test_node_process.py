@@ -88,6 +88,25 @@ def test_a_model_that_is_not_there_leaves_a_node_that_says_so_and_can_be_mended(
     ended_cleanly(process, log)
 
 
+def test_a_malformed_parameter_request_is_one_line_and_the_node_goes_on(ros, start, tiny_model):
+    from rcl_interfaces.msg import Parameter, ParameterValue
+    from rcl_interfaces.srv import GetParameters, SetParameters
+
+    process, log = start(tiny_model)
+    wait_for(lambda: 'active:' in log.read_text(), 30)
+    client = ros.client.create_client(SetParameters, '/hydranet/set_parameters')
+    assert client.wait_for_service(10)
+    malformed = Parameter(name='max_depth', value=ParameterValue(type=200))
+    client.call_async(SetParameters.Request(parameters=[malformed]))
+    wait_for(lambda: 'A callback failed and was skipped' in log.read_text(), 10, log.read_text)
+    request = GetParameters.Request(names=['preset'])
+    found = ros.call(GetParameters, '/hydranet/get_parameters', request)
+    assert found.values[0].string_value == 'street'
+    assert 'Traceback' not in log.read_text()
+    process.send_signal(signal.SIGINT)
+    ended_cleanly(process, log)
+
+
 def test_an_unknown_preset_is_one_line_and_exit_status_2():
     done = subprocess.run(
         [sys.executable, '-m', 'hydranet_ros', 'run', 'mars'],

@@ -19,8 +19,8 @@ def require_executable(package: str, executable: str, argument: str) -> None:
 
     try:
         found = Path(get_package_prefix(package)) / 'lib' / package / executable
-    # AMENT_PREFIX_PATH is not set where no ROS environment was sourced: LookupError, too.
-    except (PackageNotFoundError, LookupError):
+    # OSError: no ROS environment was sourced, so AMENT_PREFIX_PATH is not set.
+    except (PackageNotFoundError, OSError):
         found = None
     if found is not None and os.access(found, os.X_OK):
         return
