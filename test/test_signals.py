@@ -47,6 +47,22 @@ def catches_sigterm(process: subprocess.Popen) -> bool:
     return bool(int(mask, 16) & SIGTERM_BIT)
 
 
+@pytest.mark.parametrize('command', ['run', 'play', 'demo'])
+def test_signals_are_handled_before_rclpy_is_loaded(hydranet, command):
+    process, log = hydranet(command, 'street')
+
+    def loaded_or_handled() -> bool:
+        if process.poll() is not None:
+            pytest.fail(log.read_text())
+        return catches_sigterm(process) or '_rclpy' in maps()
+
+    def maps() -> str:
+        return Path(f'/proc/{process.pid}/maps').read_text()
+
+    wait_for(loaded_or_handled, 20)
+    assert catches_sigterm(process)
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('delay', [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
 def test_an_early_signal_ends_the_node_quietly(hydranet, tiny_model, number, delay):
