@@ -22,11 +22,11 @@ from rclpy.node import Node
 from rich.console import Console
 from rich.table import Table
 
-from hydranet_ros.bag import BagReader, remove_old
-from hydranet_ros.encodings import decode_compressed
+from hydranet_ros.bags.storage import BagReader, remove_old
 from hydranet_ros.errors import BagError, HydranetError
+from hydranet_ros.images.encodings import decode_compressed
+from hydranet_ros.images.files import GifWriter, VideoWriter, write_image
 from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.media import GifWriter, VideoWriter, write_image
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.perception.contact_sheet import Moment, contact_sheet, video_frame

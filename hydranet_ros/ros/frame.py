@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS
 from hydranet_ros.perception.pipeline import Output, Perception
 from hydranet_ros.ros.cameras import Camera
 from hydranet_ros.ros.messages import image_to_rgb

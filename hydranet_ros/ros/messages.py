@@ -20,9 +20,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
 from hydranet_ros.errors import ImageError
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.images.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.perception.point_cloud import POINT_FIELDS, POINT_STEP, PointCloud

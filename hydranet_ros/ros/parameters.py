@@ -14,7 +14,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from hydranet_ros.errors import ParameterError
-from hydranet_ros.image_header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
 from hydranet_ros.inference.engine import EngineOptions
 from hydranet_ros.perception.pipeline import PerceptionSettings
 

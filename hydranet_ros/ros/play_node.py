@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import MediaError
-from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
+from hydranet_ros.images.files import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.ending import begin_teardown, until_told_to_end
 from hydranet_ros.ros.player import PlayOptions, play_source
 from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks

@@ -22,11 +22,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.bag import BagReader, is_latched
+from hydranet_ros.bags.storage import BagReader, is_latched
 from hydranet_ros.camera.conventions import OPTICAL_FRAME, camera_info_topic
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, MediaError
-from hydranet_ros.media import VIDEOS, VideoReader, list_images, read_image
+from hydranet_ros.images.files import VIDEOS, VideoReader, list_images, read_image
 from hydranet_ros.ros.messages import fill_image, message_class
 
 QUEUE = 5

@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from hydranet_ros.bag import BagWriter
+from hydranet_ros.bags.storage import BagWriter
 from hydranet_ros.errors import BagError
 from hydranet_ros.perception.point_cloud import POINT_DTYPE
 
