@@ -139,6 +139,18 @@ def test_millimetres_on_demand_with_zero_for_unknown(ros, rig):
     assert (depth[:24] == 0).all() and (np.abs(depth[24:].astype(int) - 9000) <= 1).all()
 
 
+def test_pixels_below_min_confidence_become_unlabeled_while_the_node_runs(ros, rig):
+    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    wait_for(lambda: rig.node._outputs.wanted())
+    rig.images.publish(picture(1))
+    wait_for(lambda: len(masks) == 1)
+    assert rig.set('min_confidence', 1.0).successful
+    rig.images.publish(picture(2))
+    wait_for(lambda: len(masks) == 2)
+    before, after = (np.frombuffer(mask.data, np.uint8) for mask in masks)
+    assert 255 not in before and (after == 255).all()
+
+
 def test_nothing_is_computed_that_nobody_hears(ros, rig):
     calls = []
     infer = rig.node._perception.engine.infer

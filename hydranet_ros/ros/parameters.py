@@ -13,14 +13,14 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from hydranet_ros.camera.conventions import DEPTH_ENCODINGS
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
-from hydranet_ros.inference.engine import EngineOptions
+from hydranet_ros.inference.providers import PROVIDERS, EngineOptions
 from hydranet_ros.perception.pipeline import PerceptionSettings
 
-PROVIDERS = ('auto', 'tensorrt', 'cuda', 'cpu')
+PROVIDER_CHOICES = ('auto', *PROVIDERS)
 TRANSPORTS = ('raw', 'compressed')
-DEPTH_ENCODINGS = ('32FC1', '16UC1')
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,14 @@ class NodeParameters:
     scale_by_focal_length: bool = True
     rectified: bool = False
     max_depth: float = 0.0
+    min_confidence: float = 0.0
     max_pixels: int = DEFAULT_MAX_PIXELS
     autostart: bool = True
     diagnostics_period: float = 1.0
     max_age: float = 1.0
 
     def __post_init__(self) -> None:
-        _one_of('provider', self.provider, PROVIDERS)
+        _one_of('provider', self.provider, PROVIDER_CHOICES)
         _one_of('image_transport', self.image_transport, TRANSPORTS)
         _one_of('depth_encoding', self.depth_encoding, DEPTH_ENCODINGS)
 
@@ -74,7 +75,7 @@ TABLE: Mapping[str, Spec] = {
     'domain': Spec('Domain of a model that has several (nyud_kitti: nyud or kitti); empty: the '
                    'default.'),
     'model': Spec('Model file, a path or a name; empty: the one of the preset.'),
-    'provider': Spec(f'Execution provider, one of {", ".join(PROVIDERS)}; auto falls back with a '
+    'provider': Spec(f'Execution provider, one of {", ".join(PROVIDER_CHOICES)}; auto falls back with a '
                      'warning, any other is an error if it cannot be had.'),
     'threads': Spec('Threads of the CPU provider; 0: all cores.', span=(0, 256)),
     'fp16': Spec('Half precision in TensorRT.'),
@@ -94,6 +95,8 @@ TABLE: Mapping[str, Spec] = {
     'max_pixels': Spec('Largest width times height of an image; larger ones are given up before '
                        'they are decoded. The network needs about 240 bytes of memory a pixel.',
                        live=True, span=(1, LARGEST_MAX_PIXELS)),
+    'min_confidence': Spec('Pixels whose class has a lower probability are unlabeled (255).',
+                           live=True, span=(0.0, 1.0)),
     'autostart': Spec('Configure and activate without a lifecycle manager.', fixed=True),
     'diagnostics_period': Spec('Seconds between two messages on /diagnostics.', live=True,
                                span=(0.1, 60.0)),
@@ -166,6 +169,7 @@ def perception_settings(settings: NodeParameters) -> PerceptionSettings:
         cloud_stride=settings.cloud_stride,
         scale_by_focal_length=settings.scale_by_focal_length,
         max_depth=settings.max_depth,
+        min_confidence=settings.min_confidence,
     )
 
 
