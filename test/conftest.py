@@ -71,7 +71,7 @@ class Ros:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
 
-        from hydranet_ros.ros.profile import apply_dds_profile
+        from hydranet_ros.ros.dds_profile import apply_dds_profile
 
         # A camera with stock settings loses large images on the way to a best-effort listener.
         apply_dds_profile()

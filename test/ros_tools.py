@@ -6,7 +6,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.ros.messages import fill_image
+from hydranet_ros.ros.conversions import fill_image
 
 FRAME = 'camera_optical'
 

@@ -10,7 +10,7 @@ import pytest
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.training.adverse import CORRUPTIONS, SEVERITIES, StreetCamera, corrupt
-from hydranet_ros.training.adverse.layout import fill_depth, street_depth, usual_camera
+from hydranet_ros.training.adverse.layout import fill_depth, street_depth, default_camera
 from hydranet_ros.training.adverse.lens import line_kernel
 from hydranet_ros.training.adverse.pixels import normal_noise
 
@@ -97,7 +97,7 @@ def test_sky_without_depth_is_far_and_ground_without_depth_is_not() -> None:
 
 def test_gaps_of_a_lidar_are_filled_from_around_and_those_of_a_room_are_no_sky() -> None:
     rng = np.random.default_rng(0)
-    camera = usual_camera(120, 160)
+    camera = default_camera(120, 160)
     stand_in = street_depth((120, 160), camera)
     truth = np.repeat(np.linspace(60, 30, 160, dtype=np.float32)[None], 120, 0)
     sparse = np.where(rng.random(truth.shape) < 0.05, truth, 0).astype(np.float32)

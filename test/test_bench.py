@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.suites import bounds as bounds_module
-from benchmarks.suites import parts
-from benchmarks.suites.command import run_bench
-from benchmarks.suites.operators import Node, Roof, kinds_table, nodes_table, share_of_roof
-from benchmarks.suites.peak import Bandwidth, best_gemms, measure_bandwidth
-from benchmarks.suites.report import FORMAT, header
-from benchmarks.suites.result import (
+from benchmarks.harness import bounds as bounds_module
+from benchmarks.harness import suite_process as parts
+from benchmarks.harness.runner import run_bench
+from benchmarks.suites.network.roofline import Node, Roof, kinds_table, nodes_table, share_of_roof
+from benchmarks.suites.network.machine_limits import Bandwidth, best_gemms, measure_bandwidth
+from benchmarks.harness.report import FORMAT, header
+from benchmarks.harness.results import (
     BenchOptions,
     PartResult,
     Series,
@@ -170,9 +170,9 @@ def test_a_part_that_lacks_something_says_so_and_is_no_failure(monkeypatch):
         def run(options, say, error=error):
             raise error
 
-        import benchmarks.suites.gpu
+        import benchmarks.suites.gpu.suite
 
-        monkeypatch.setattr(benchmarks.suites.gpu, 'run', run)
+        monkeypatch.setattr(benchmarks.suites.gpu.suite, 'run', run)
         found = parts.run_part('gpu', SMALL, print).to_json()
         assert (found['measured'], found['failed']) == (False, failed)
         assert text in found['why'] and '\n' not in found['why']
@@ -412,7 +412,7 @@ def test_a_node_is_bound_by_the_longer_of_its_multiplications_and_its_bytes():
 def official():
     pytest.importorskip('torch')
     pytest.importorskip('onnx')
-    from benchmarks.suites.official import official_network
+    from benchmarks.models.official_network import official_network
 
     return official_network()
 
@@ -445,9 +445,9 @@ def test_the_official_structure_is_that_of_the_independent_reference(official):
 
 def test_multiply_adds_are_counted_exactly_in_the_graph_and_in_the_code(official, tmp_path: Path):
     """The same sum by two ways: shapes of an ONNX Runtime profile, shapes of PyTorch's modules."""
-    from benchmarks.suites.layers import convolutions
-    from benchmarks.suites.operators import count_macs
-    from benchmarks.suites.plain import export_raw
+    from benchmarks.suites.gpu.layer_costs import convolutions
+    from benchmarks.suites.network.roofline import count_macs
+    from benchmarks.models.plain_export import export_raw
 
     path = export_raw(official, tmp_path / 'raw.onnx', (70, 97))
     feed = {'image': np.zeros((1, 3, 70, 97), np.float32)}
@@ -461,9 +461,9 @@ def test_multiply_adds_are_counted_exactly_in_the_graph_and_in_the_code(official
 
 def test_the_profile_of_a_graph_holds_every_multiply_add_once(official, tmp_path: Path):
     """Channels that ONNX Runtime pads to its blocks (24, 6, 1) are not counted."""
-    from benchmarks.suites.operators import count_macs, profile
-    from benchmarks.suites.plain import export_raw
-    from benchmarks.suites.runners import plain_session
+    from benchmarks.suites.network.roofline import count_macs, profile
+    from benchmarks.models.plain_export import export_raw
+    from benchmarks.suites.network.runtimes import plain_session
 
     path = export_raw(official, tmp_path / 'raw.onnx', (64, 96))
     feed = {'image': np.zeros((1, 3, 64, 96), np.float32)}
@@ -495,7 +495,7 @@ def without_openvino():
 def network_part():
     pytest.importorskip('torch')
     pytest.importorskip('onnx')
-    from benchmarks.suites.network import Case, Limits, measure
+    from benchmarks.suites.network.suite import Case, Limits, measure
 
     cases = (Case(64, 96), Case(64, 96, 40))
     limits = Limits((64,), (1 << 16, 1 << 20))
@@ -542,7 +542,7 @@ def test_the_picture_of_a_run_is_drawn(network_part, tmp_path: Path):
 
 def test_a_network_with_other_weights_is_refused(official, tmp_path: Path, monkeypatch):
     """Were the exported graph wrong, its speed would not be reported."""
-    from benchmarks.suites import network
+    from benchmarks.suites.network import suite as network
 
     other = network.official_network(6, seed=5)
     export = network.export_ours
@@ -554,7 +554,7 @@ def test_a_network_with_other_weights_is_refused(official, tmp_path: Path, monke
 
 
 def test_floors_are_the_longer_of_arithmetic_and_memory():
-    from benchmarks.suites.layers import Layer, floors
+    from benchmarks.suites.gpu.layer_costs import Layer, floors
 
     layers = (Layer('a', 1_000_000, 500_000, 100_000), Layer('b', 3_000_000, 700_000, 0))
     found = floors(layers, width=2, outside=300_000, flops=1e12, bandwidth=1e12)
@@ -569,9 +569,9 @@ def test_floors_are_the_longer_of_arithmetic_and_memory():
 @pytest.fixture
 def gpu_rows():
     pytest.importorskip('torch')
-    from benchmarks.suites.gpu import Row
-    from benchmarks.suites.gpu_competitors import BASELINE
-    from benchmarks.suites.layers import Floors
+    from benchmarks.suites.gpu.suite import Row
+    from benchmarks.suites.gpu.baselines import BASELINE
+    from benchmarks.suites.gpu.layer_costs import Floors
 
     floors = Floors(0.5, 1.0, 0.2)
     return [
@@ -582,7 +582,7 @@ def gpu_rows():
 
 
 def test_the_table_of_the_gpu_holds_device_time_against_its_floor(gpu_rows):
-    from benchmarks.suites.gpu import copy_bytes, rows_table
+    from benchmarks.suites.gpu.suite import copy_bytes, rows_table
 
     row = gpu_rows[2]
     assert (row.images_a_second, row.of_floor) == (2000.0, 0.5)
@@ -593,7 +593,7 @@ def test_the_table_of_the_gpu_holds_device_time_against_its_floor(gpu_rows):
 
 
 def test_the_figures_of_the_gpu_name_the_fastest_of_each_precision(gpu_rows):
-    from benchmarks.suites.gpu import PIPELINE, batch_figures
+    from benchmarks.suites.gpu.suite import PIPELINE, batch_figures
 
     times = {row.name: row.callback for row in gpu_rows}
     found = batch_figures(gpu_rows, times)
@@ -615,7 +615,7 @@ def test_the_product_on_a_device_is_timed_and_held_against_the_cpu(
     from host_device import make_host_device
     from model_factory import make_model
 
-    from benchmarks.suites import gpu_product
+    from benchmarks.suites.gpu import pipeline as gpu_product
     from hydranet_ros.inference.engine import Engine, EngineOptions
     from hydranet_ros.perception.pipeline import Perception
 
@@ -645,8 +645,8 @@ def test_the_product_on_a_device_is_timed_and_held_against_the_cpu(
 def test_what_runs_on_the_gpu_gives_the_deployed_networks_answers(precision, channels_last):
     """Here on the CPU, which runs the same modules."""
     torch = pytest.importorskip('torch')
-    from benchmarks.suites.gpu_competitors import device_module, our_network
-    from benchmarks.suites.material import picture
+    from benchmarks.suites.gpu.baselines import device_module, our_network
+    from benchmarks.harness.inputs import picture
     from hydranet_ros.network.export_module import DeployedNetwork
 
     images = torch.from_numpy(np.stack([picture(64, 96, seed) for seed in (1, 2)]))

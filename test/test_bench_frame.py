@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (extra: cpu)')
 
-from benchmarks.suites.result import BenchOptions
+from benchmarks.harness.results import BenchOptions
 from hydranet_ros.errors import BenchError
 
 SIZES = ('640x480', '1242x375')
@@ -40,7 +40,7 @@ def frame_result(tmp_path_factory):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
     from model_factory import make_model
 
-    from benchmarks.suites import frame
+    from benchmarks.suites.frame import suite as frame
 
     model = make_model(tmp_path_factory.mktemp('frame') / 'tiny.onnx')
     return frame.run(replace(QUICK, model=model), said)
@@ -54,7 +54,7 @@ def test_a_frame_is_measured_beside_the_network_at_both_sizes(frame_result):
         )
         assert figures[f'frame_ms_{size}'] >= figures[f'stage_engine_ms_{size}'] > 0
         assert figures[f'rays_once_ms_{size}'] > figures[f'stage_rays_ms_{size}']
-        for stage in ('decode', 'depth', 'cloud', 'colour', 'message', 'publish'):
+        for stage in ('decode', 'depth', 'cloud', 'color', 'message', 'publish'):
             assert figures[f'stage_{stage}_ms_{size}'] > 0
         assert {'network', 'frame', 'with pictures'} == set(frame_result.runs[size])
 
@@ -67,7 +67,7 @@ def test_a_model_without_convolutions_has_no_time_to_stride_4_and_a_note_says_so
 def test_tables_show_every_stage(frame_result):
     for table in frame_result.tables:
         shown = ' '.join(row[0] for row in table.rows)
-        for stage in ('decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'colour', 'message',
+        for stage in ('decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'color', 'message',
                       'publish'):  # fmt: skip
             assert stage in shown
         assert {len(row) for row in table.rows} == {len(table.header)}
@@ -94,7 +94,7 @@ def test_another_picture_than_the_network_s_stops_the_benchmark(tmp_path, monkey
 @pytest.fixture(scope='module')
 def baseline():
     pytest.importorskip('torch', reason='torch is not installed (extra: train)')
-    from benchmarks.suites import baseline
+    from benchmarks.suites.official import suite as baseline
 
     return baseline
 
@@ -103,7 +103,7 @@ def test_the_official_network_has_the_official_structure():
     """Unsplit pools and batch norm apart, and the same function as the network that is ours."""
     torch = pytest.importorskip('torch', reason='torch is not installed (extra: train)')
 
-    from benchmarks.suites.official import official_network
+    from benchmarks.models.official_network import official_network
     from hydranet_ros.network.decoders import MaxPool5
     from hydranet_ros.network.hydranet import HydraNet
 
@@ -154,7 +154,7 @@ def test_answers_that_differ_are_refused(baseline):
 
 def test_the_node_is_started_and_its_memory_read(tiny_model):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    from benchmarks.suites import start
+    from benchmarks.suites.startup import suite as start
 
     result = start.run(replace(QUICK, model=tiny_model), said)
     figures = result.figures
@@ -170,7 +170,7 @@ def test_the_node_is_started_and_its_memory_read(tiny_model):
 
 def test_a_node_that_cannot_start_is_reported_with_its_own_words(tmp_path):
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-    from benchmarks.suites import starter
+    from benchmarks.suites.startup import node_start as starter
 
     broken = starter.Starter(tmp_path / 'missing.onnx', limit=5.0)
     with broken, pytest.raises(BenchError, match=r'missing\.onnx'):
@@ -178,7 +178,7 @@ def test_a_node_that_cannot_start_is_reported_with_its_own_words(tmp_path):
 
 
 def test_import_times_are_read_from_python_s_report():
-    from benchmarks.suites.import_times import import_times, parse
+    from benchmarks.suites.startup.import_times import import_times, parse
 
     report = (
         'import time: self [us] | cumulative | imported package\n'

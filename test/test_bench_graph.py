@@ -15,10 +15,10 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import ROOT, wait_for
 
-from benchmarks.suites.graph import run
-from benchmarks.suites.graph_nodes import Frame, Stretch, joined
-from benchmarks.suites.processes import Process
-from benchmarks.suites.result import BenchOptions
+from benchmarks.suites.ros_graph.suite import run
+from benchmarks.suites.ros_graph.graph import Frame, Stretch, joined
+from benchmarks.harness.processes import Process
+from benchmarks.harness.results import BenchOptions
 from hydranet_ros.errors import BenchError
 
 KEYS = {
@@ -107,7 +107,7 @@ def test_a_process_that_says_nothing_is_an_error(tmp_path):
 
 def test_commands_go_in_and_facts_come_out(tmp_path):
     code = """
-from benchmarks.suites.processes import Commands, say_fact
+from benchmarks.harness.processes import Commands, say_fact
 import time
 print('only for the log')
 Commands().serve(lambda words: say_fact(words=words), lambda: time.sleep(0.01))
@@ -122,7 +122,7 @@ Commands().serve(lambda words: say_fact(words=words), lambda: time.sleep(0.01))
 def test_cpu_memory_and_faults_of_a_process_are_counted(tmp_path):
     code = """
 import time
-from benchmarks.suites.processes import say_fact
+from benchmarks.harness.processes import say_fact
 input()
 until = time.process_time() + 0.2
 while time.process_time() < until:
@@ -149,7 +149,7 @@ def test_a_process_ends_when_the_benchmark_is_killed(tmp_path):
     code = f"""
 import os, sys, time
 from pathlib import Path
-from benchmarks.suites.processes import Process
+from benchmarks.harness.processes import Process
 child = Process(['sleep', '120'], os.environ, Path({str(tmp_path / 'inner')!r}))
 print(child.pid, flush=True)
 time.sleep(120)

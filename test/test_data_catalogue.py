@@ -66,11 +66,11 @@ def test_a_source_is_what_its_text_says(text: str, source: DataSource) -> None:
         ('camvid:x:', 'split is empty'),
         ('camvid:x?spilt=val', "got option 'spilt=val'; allowed: split, classes"),
         ('camvid:x?limit', "got option 'limit'"),
-        ('camvid:x?limit=many', "'many' is no value for limit"),
+        ('camvid:x?limit=many', "'many' is not a valid limit"),
         ('camvid:x?limit=-1', 'limit is -1; allowed: 0 or more'),
         ('folder:x?depth_scale=nan', 'depth_scale is nan'),
-        ('camvid:x?cache=perhaps', "'perhaps' is no value for cache"),
-        ('camvid:x:val?split=train', 'split is given twice'),
+        ('camvid:x?cache=perhaps', "'perhaps' is not a valid cache"),
+        ('camvid:x:val?split=train', 'the option split appears twice'),
     ],
 )
 def test_a_malformed_source_is_refused(text: str, message: str) -> None:

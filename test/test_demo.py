@@ -12,8 +12,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from hydranet_ros.bag import BagReader, typestore
-from hydranet_ros.media import VideoReader
+from hydranet_ros.bags.storage import BagReader, typestore
+from hydranet_ros.images.files import VideoReader
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,9 +85,9 @@ def test_a_bad_bag_is_one_error(tmp_path: Path):
 def test_a_cloud_is_drawn_where_it_is():
     """One red point 10 m ahead, 2 m to the right."""
     from hydranet_ros.perception.contact_sheet import cloud_from_above, cloud_from_behind
-    from hydranet_ros.perception.pipeline import CLOUD_DTYPE
+    from hydranet_ros.perception.point_cloud import POINT_DTYPE
 
-    cloud = np.zeros((1, 2), CLOUD_DTYPE)
+    cloud = np.zeros((1, 2), POINT_DTYPE)
     cloud['x'], cloud['y'], cloud['z'], cloud['r'] = 2.0, 1.0, (10.0, np.nan), 255
     above = cloud_from_above(cloud, (270, 480))
     red = np.argwhere((above == (255, 0, 0)).all(-1))

@@ -530,15 +530,16 @@ def test_padding_to_a_multiple_leaves_the_picture_where_it_is(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'input': {'layout': 'NWHC'}}, r"input\.layout is 'NWHC'; allowed: NCHW, NHWC"),
-        ({'input': {'sizes': [4, 4]}}, r"expected a mapping with any of .*'size'"),
-        ({'input': {'size': [4]}}, r'input\.size is \(4,\)'),
-        ({'input': {'std': 0.5}}, r'input\.std is 0\.5'),
+        ({'input': {'layout': 'NWHC'}}, r"input\.layout: got 'NWHC'; allowed: NCHW, NHWC"),
+        ({'input': {'sizes': [4, 4]}}, r"input: unknown key 'sizes'\. Allowed keys: .*size"),
+        ({'input': {'size': [4]}}, r'input\.size: got \[4\]; expected a list of 2 values'),
+        ({'input': {'multiple': 0}}, 'input: multiple is 0; allowed: 1 or more'),
+        ({'input': {'std': 0.5}}, r'input\.std: got 0\.5; expected a list of 3 values'),
         ({'labels': {'output': 'logit'}}, r"outputs \['logits', 'disparity', 'ids'\].*'logit'"),
         ({'labels': {'output': ''}}, r'name one of them under labels\.output'),
         ({'labels': {'kind': 'scores'}}, r'allowed: logits, probabilities, ids'),
         ({'depth': {'kind': 'metres'}}, r'allowed: depth, inverse, log'),
-        ({'labels': None, 'depth': None}, 'expected a mapping with labels, depth or both'),
+        ({'labels': None, 'depth': None}, 'neither labels nor depth'),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(

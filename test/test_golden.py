@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from hydranet_ros.inference.engine import Engine
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.media import read_image
+from hydranet_ros.images.files import read_image
 from hydranet_ros.perception.pipeline import Output, Perception
 
 GOLDEN = ROOT / 'test' / 'golden' / 'street.npz'

@@ -157,20 +157,20 @@ def test_given_weights_are_those_of_the_paper() -> None:
 
 def test_learnt_weights_find_their_minimum() -> None:
     """At the minimum of exp(-s) L + s the weight exp(-s) is 1 / L: bounded, unlike exp(+s)."""
-    weights = TaskWeights({'segmentation': 1.0, 'depth': 1.0}, learnt=True)
-    optimiser = torch.optim.Adam(weights.parameters(), lr=0.05)
+    weights = TaskWeights({'segmentation': 1.0, 'depth': 1.0}, learned=True)
+    optimizer = torch.optim.Adam(weights.parameters(), lr=0.05)
     losses = {'segmentation': torch.tensor(0.25), 'depth': torch.tensor(4.0)}
     for _ in range(600):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         weights(losses, set(losses)).backward()
-        optimiser.step()
-    found = {task: math.exp(-float(s.detach())) for task, s in weights.spread.items()}
+        optimizer.step()
+    found = {task: math.exp(-float(s.detach())) for task, s in weights.log_variances.items()}
     assert found == pytest.approx({'segmentation': 4.0, 'depth': 0.25}, rel=0.02)
 
 
 def test_the_learnt_weight_of_an_absent_task_stays() -> None:
-    weights = TaskWeights({'segmentation': 0.5, 'depth': 0.5}, learnt=True)
+    weights = TaskWeights({'segmentation': 0.5, 'depth': 0.5}, learned=True)
     losses = {'segmentation': torch.tensor(1.0), 'depth': torch.tensor(0.0)}
     weights(losses, {'segmentation'}).backward()
-    assert weights.spread['depth'].grad.item() == 0
-    assert weights.spread['segmentation'].grad.item() != 0
+    assert weights.log_variances['depth'].grad.item() == 0
+    assert weights.log_variances['segmentation'].grad.item() != 0

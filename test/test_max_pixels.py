@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from hydranet_ros.bag_run import process_bag
+from hydranet_ros.bags.process import process_bag
 from hydranet_ros.errors import MediaError
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.media import VideoWriter, read_image
+from hydranet_ros.images.files import VideoWriter, read_image
 from hydranet_ros.perception.pipeline import Perception
-from hydranet_ros.predict import PredictOptions, predict_all
+from hydranet_ros.perception.predict import PredictOptions, predict_all
 from hydranet_ros.resources import config_file
 
 IMAGE = np.full((48, 64, 3), 90, np.uint8)
@@ -105,7 +105,7 @@ def test_a_file_that_opencv_refuses_is_a_media_error_of_one_line(tmp_path: Path,
     code = (
         'import sys\n'
         'from pathlib import Path\n'
-        'from hydranet_ros.media import read_image\n'
+        'from hydranet_ros.images.files import read_image\n'
         'from hydranet_ros.errors import MediaError\n'
         'try: read_image(Path(sys.argv[1]))\n'
         'except MediaError as err: print(err)'

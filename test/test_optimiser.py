@@ -1,4 +1,4 @@
-"""The optimiser: what is orthogonalised, how far a step goes, and what is kept of it."""
+"""The optimizer: what is orthogonalized, how far a step goes, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from hydranet_ros.network.hydranet import build_hydranet
-from hydranet_ros.training.config import OptimiserSettings
+from hydranet_ros.training.config import OptimizerSettings
 from hydranet_ros.training.optimizer import (
     MuonAdamW,
-    build_optimiser,
+    build_optimizer,
     is_matrix,
-    orthogonalise,
+    orthogonalize,
 )
 
 RATES = {'learning_rate': 1e-4, 'encoder_factor': 8, 'weight_decay': 0.1}
@@ -27,8 +27,8 @@ def muon(layer: nn.Module, lr: float, weight_decay: float = 0.0) -> MuonAdamW:
 
 def build(kind: str = 'muon', model: nn.Module | None = None, **changes):
     model = model or build_hydranet(init='kaiming')
-    settings = OptimiserSettings(kind=kind, **{**RATES, **changes})
-    return build_optimiser(model.encoder, model.decoder, settings)
+    settings = OptimizerSettings(kind=kind, **{**RATES, **changes})
+    return build_optimizer(model.encoder, model.decoder, settings)
 
 
 @pytest.mark.parametrize('shape', [(64, 64), (24, 96), (96, 24)])
@@ -36,7 +36,7 @@ def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
     """Even of a matrix that is almost of rank one, as positive inputs make a gradient."""
     torch.manual_seed(0)
     matrix = torch.randn(shape) + 3
-    values = torch.linalg.svdvals(orthogonalise(matrix, iterations=8))
+    values = torch.linalg.svdvals(orthogonalize(matrix, iterations=8))
     assert values.max() < 1.3
     assert values.min() > 0.5
 
@@ -44,9 +44,9 @@ def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
 def test_a_step_has_the_stated_spectral_norm() -> None:
     layer = nn.Conv2d(32, 64, 1, bias=False)
     before = layer.weight.detach().clone()
-    optimiser = muon(layer, 0.01)
+    optimizer = muon(layer, 0.01)
     layer(torch.rand(2, 32, 5, 5)).square().mean().backward()
-    optimiser.step()
+    optimizer.step()
     moved = torch.linalg.matrix_norm((layer.weight - before).flatten(1).detach(), ord=2)
     assert moved.item() == pytest.approx(0.01 * 2**0.5, rel=0.3)
 
@@ -76,23 +76,23 @@ def test_the_encoder_has_its_own_rate_and_sgd_is_the_papers() -> None:
 
 
 def test_the_state_survives_saving_and_loading() -> None:
-    """Two optimisers, one loaded from the other, make the same next step."""
+    """Two optimizers, one loaded from the other, make the same next step."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
     twin = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
 
-    def optimiser(of: nn.Module) -> MuonAdamW:
+    def optimizer(of: nn.Module) -> MuonAdamW:
         weight, *rest = of.parameters()
         return MuonAdamW([{'params': rest}, {'params': [weight], 'matrix': True}], lr=0.01)
 
-    first = optimiser(layers)
+    first = optimizer(layers)
     picture = torch.rand(2, 8, 6, 6)
     for _ in range(3):
         first.zero_grad()
         layers(picture).square().mean().backward()
         first.step()
     twin.load_state_dict(layers.state_dict())
-    second = optimiser(twin)
+    second = optimizer(twin)
     second.load_state_dict(deepcopy(first.state_dict()))
     for of, by in ((layers, first), (twin, second)):
         by.zero_grad()
@@ -116,14 +116,14 @@ def test_batch_norms_and_biases_do_not_decay() -> None:
 def test_a_closure_zeroes_the_gradients_of_every_group() -> None:
     """Loops pass the whole step as a closure; a gradient left over would add up for ever."""
     layer = nn.Conv2d(8, 8, 1, bias=False)
-    optimiser = muon(layer, 0.01)
+    optimizer = muon(layer, 0.01)
 
     def closure() -> torch.Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = layer(torch.ones(1, 8, 2, 2)).sum()
         loss.backward()
         return loss
 
     for _ in range(3):
-        optimiser.step(closure)
+        optimizer.step(closure)
     assert torch.equal(layer.weight.grad, torch.full_like(layer.weight, 4.0))

@@ -1,4 +1,4 @@
-"""Network, losses, optimiser and loop learn eight images by heart; what cannot, is broken."""
+"""Network, losses, optimizer and loop learn eight images by heart; what cannot, is broken."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_eight_images_are_learnt_by_heart(scenes: Path, tmp_path: Path) -> None:
     experiment = tmp_path / 'overfit.yaml'
     experiment.write_text(yaml.safe_dump({
         'data': [source], 'validation': [source],
-        'optimiser': {
+        'optimizer': {
             'kind': 'muon', 'learning_rate': 0.0005, 'encoder_factor': 8, 'matrix_rate': 0.008,
             'weight_decay': 0.0,
         },

@@ -16,7 +16,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 from conftest import ROOT, wait_for
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from hydranet_ros.ros.profile import PUBLICATION_MODE
+from hydranet_ros.ros.dds_profile import PUBLICATION_MODE
 
 
 @pytest.fixture

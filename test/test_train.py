@@ -59,7 +59,7 @@ def experiment(folder: Path, **changes: object) -> Path:
     raw = {
         'data': [{'kind': kind, 'root': f'DATA/{kind}'} for kind in ('camvid', 'scenes')],
         'validation': [{'kind': 'scenes', 'root': 'DATA/scenes'}],
-        'optimiser': {'kind': 'muon', 'learning_rate': 0.001, 'encoder_factor': 2},
+        'optimizer': {'kind': 'muon', 'learning_rate': 0.001, 'encoder_factor': 2},
         'schedule': {'kind': 'cosine', 'warm_up': 1},
         'losses': {'depth_unit': 10, 'depth_start': 30},
         'stages': [{'steps': STEPS, 'batch': 4, 'augmentation': {
@@ -80,7 +80,7 @@ def run(folder: Path, name: str = 'run', *, given: Path | None = None, **options
 
 def learner(folder: Path, **changes: object) -> tuple[JointLearner, BatchSource]:
     config = load_config(experiment(folder, **changes))
-    sets = [open_dataset(item.source, {'DATA': folder}) for item in config.data]
+    sets = [open_dataset(item, {'DATA': folder}) for item in config.data]
     torch.manual_seed(config.seed)
     return JointLearner(config).train(), BatchSource(sets, config)
 
@@ -110,14 +110,14 @@ def test_a_run_learns_and_leaves_a_checkpoint_that_loads(data: Path) -> None:
 def test_the_loss_of_each_task_falls(data: Path) -> None:
     joint, source = learner(data)
     batch = source.batch(0)
-    optimiser = joint.configure_optimizers()['optimizer']
+    optimizer = joint.configure_optimizers()['optimizer']
     history = []
     for _ in range(STEPS):
         losses = joint.losses(batch)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         joint.task_weights(losses, set(losses)).backward()
-        joint.configure_gradient_clipping(optimiser)
-        optimiser.step()
+        joint.configure_gradient_clipping(optimizer)
+        optimizer.step()
         history.append({name: float(value.detach()) for name, value in losses.items()})
     assert history[-1]['segmentation'] < 0.7 * history[0]['segmentation']
     assert history[-1]['depth'] < 0.9 * history[0]['depth']
@@ -287,9 +287,7 @@ def test_the_saved_network_speaks_metres(data: Path) -> None:
     image = source.batch(0).image
     joint.eval()
     network = joint.finished_network()
-    from hydranet_ros.training.batches import normalise
-
-    metres = network(normalise(image))['depth']
+    metres = network(network.normalize(image))['depth']
     assert torch.allclose(metres, joint(image)['depth'], rtol=1e-3, atol=1e-3)
     assert metres.mean().item() == pytest.approx(30, abs=8)
 
@@ -301,7 +299,7 @@ def test_batches_depend_on_their_number_and_the_process_alone_and_mix_the_source
     one, two = source.batch(3), source.batch(3)
     assert all(torch.equal(a, b) for a, b in zip(one, two))
     assert not torch.equal(one.image, source.batch(4).image)
-    sets = [open_dataset(item.source, {'DATA': data}) for item in joint.config.data]
+    sets = [open_dataset(item, {'DATA': data}) for item in joint.config.data]
     other = BatchSource(sets, joint.config, rank=1).batch(3)
     assert not torch.equal(one.image, other.image), 'each process of several sees its own'
     with_depth = (one.depth.flatten(1).amax(1) > 0).sum().item()
@@ -312,7 +310,7 @@ def test_alternating_batches_keep_to_the_weights(data: Path) -> None:
     rows = [{'kind': 'camvid', 'root': 'DATA/camvid', 'weight': 1},
             {'kind': 'scenes', 'root': 'DATA/scenes', 'weight': 3}]  # fmt: skip
     _, source = learner(data, data=rows, mixing='alternating')
-    turns = [source._turn(number) for number in range(40)]
+    turns = [source._source_of(number) for number in range(40)]
     assert turns.count(0) == 10
     assert all(sorted(turns[i : i + 4]) == [0, 1, 1, 1] for i in range(0, 40, 4))
 
@@ -330,12 +328,12 @@ def test_workers_keep_the_order_of_the_batches(data: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'learning_rat': 1}, "unknown keys .'learning_rat'."),
-        ({'optimiser': {'kind': 'sdg'}}, "optimiser.kind is 'sdg'; allowed: muon, adamw, sgd"),
+        ({'learning_rat': 1}, "unknown key 'learning_rat'"),
+        ({'optimizer': {'kind': 'sdg'}}, "optimizer.kind: got 'sdg'; allowed: muon, adamw, sgd"),
         ({'losses': {'depth_loss': 'huber'}}, 'losses.depth_loss'),
-        ({'stages': [{'steps': 1}]}, 'missing keys'),
-        ({'stages': []}, 'expected a list'),
-        ({'data': []}, 'expected a list'),
+        ({'stages': [{'steps': 1}]}, r"stages\[0\]: missing key 'batch', 'augmentation'"),
+        ({'stages': []}, 'stages is empty'),
+        ({'data': []}, 'data is empty'),
         ({'data': [{'kind': 'camvid', 'root': 'ELSEWHERE'}]}, '--data ELSEWHERE=FOLDER'),
         ({'network': {'imagenet': 'IMAGENET'}}, '--data IMAGENET=FILE'),
     ],

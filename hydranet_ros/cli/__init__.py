@@ -137,7 +137,7 @@ def play(
     delay: Annotated[float, typer.Option(min=0, help='Seconds before the first message.')] = 0.5,
 ) -> None:
     """Publish a bag, pictures or a video on ROS topics with the original timing."""
-    from hydranet_ros.ros.play_node import play_main
+    from hydranet_ros.ros.play import play_main
 
     play_main(
         source, rate=rate, loop=loop, clock=clock, fps=fps, topic=topic, pattern=pattern,
@@ -292,7 +292,7 @@ def distil(
 
     options = work.DistilOptions(
         task=task, confidence=confidence, classes=classes, merge=tuple(merge),
-        looks=work.Looks(flip, work.parse_scales(scales), depth_merge),
+        augmentation=work.TestTimeAugmentation(flip, work.parse_scales(scales), depth_merge),
         depth_scale=depth_scale, max_depth=max_depth,
     )  # fmt: skip
     samples = work.open_data(source, _roots(data))
@@ -337,10 +337,10 @@ def eval_command(
     from hydranet_ros.training.evaluation.run import EvalOptions
 
     options = EvalOptions(crop, min_depth, max_depth, adverse, seed, limit)
-    opener = {'preset': preset, 'domain': domain, 'provider': provider}
+    model_options = {'preset': preset, 'domain': domain, 'provider': provider}
     stopped = run_eval(
-        model, sources, options, opener=opener, roots=_roots(data), json_file=json_file,
-        sheet=sheet,
+        model, sources, options, model_options=model_options, roots=_roots(data),
+        json_file=json_file, sheet=sheet,
     )  # fmt: skip
     if stopped:
         raise typer.Exit(130)

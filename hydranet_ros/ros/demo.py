@@ -31,7 +31,7 @@ from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.perception.contact_sheet import Moment, contact_sheet, video_frame
 from hydranet_ros.resources import config_file
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.recorder import Recorder, Shot
 from hydranet_ros.ros.signals import SIGNALS, begin_running, handle_signals
 

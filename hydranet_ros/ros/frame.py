@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS
 from hydranet_ros.perception.pipeline import Output, Perception
-from hydranet_ros.ros.cameras import Camera
-from hydranet_ros.ros.messages import image_to_rgb
-from hydranet_ros.ros.outputs import Publishers
+from hydranet_ros.ros.camera_info import Camera
+from hydranet_ros.ros.conversions import image_to_rgb
+from hydranet_ros.ros.publishers import Publishers
 
 _OF_A_CAMERA = frozenset({Output.POINTS, Output.DEPTH})
 

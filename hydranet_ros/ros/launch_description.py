@@ -18,8 +18,8 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterFile
 
 from hydranet_ros.resources import config_file
+from hydranet_ros.ros.dds_profile import SWITCH, apply_dds_profile
 from hydranet_ros.ros.launch_checks import require_executable
-from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
 
 _BOOLEAN = ['true', 'false']
 

@@ -29,17 +29,17 @@ from hydranet_ros.model_files.resolve import choose_model
 from hydranet_ros.perception.outputs import Output
 from hydranet_ros.perception.pipeline import Perception
 from hydranet_ros.ros import parameters as declared
-from hydranet_ros.ros.cameras import Camera
-from hydranet_ros.ros.ending import begin_teardown, spin, until_told_to_end
+from hydranet_ros.ros.camera_info import Camera
+from hydranet_ros.ros.conversions import seconds
+from hydranet_ros.ros.dds_profile import apply_dds_profile, give_back_memory, keep_large_blocks
+from hydranet_ros.ros.diagnostics import Timing, health_status, timing_status
 from hydranet_ros.ros.frame import FramePath
-from hydranet_ros.ros.inputs import Inputs
-from hydranet_ros.ros.log_limit import LogLimit
-from hydranet_ros.ros.messages import seconds
-from hydranet_ros.ros.outputs import Publishers
+from hydranet_ros.ros.log_throttle import LogLimit
 from hydranet_ros.ros.parameters import NodeParameters, engine_options, perception_settings
-from hydranet_ros.ros.profile import apply_dds_profile, give_back_memory, keep_large_blocks
+from hydranet_ros.ros.publishers import Publishers
+from hydranet_ros.ros.shutdown import begin_teardown, spin, until_told_to_end
 from hydranet_ros.ros.signals import begin_running, handle_signals, shutdown_requested
-from hydranet_ros.ros.timing import Timing, health_status, timing_status
+from hydranet_ros.ros.subscriptions import Inputs
 
 _TRIAL_SIZE = (64, 96)
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE

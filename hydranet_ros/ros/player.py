@@ -27,7 +27,7 @@ from hydranet_ros.camera.conventions import OPTICAL_FRAME, camera_info_topic
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.images.files import VIDEOS, VideoReader, list_images, read_image
-from hydranet_ros.ros.messages import fill_image, message_class
+from hydranet_ros.ros.conversions import fill_image, message_class
 
 QUEUE = 5
 # Seconds for reliable subscribers to acknowledge the last messages, then for the others, of whom

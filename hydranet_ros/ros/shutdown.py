@@ -13,7 +13,7 @@ from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.signals import uninstall_signal_handlers
 
-from hydranet_ros.ros.log_limit import LogLimit
+from hydranet_ros.ros.log_throttle import LogLimit
 from hydranet_ros.ros.signals import ignore_signals
 
 

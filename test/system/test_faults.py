@@ -15,10 +15,10 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import wait_for
 from model_factory import make_model
+from node_rig import Rig
 from rclpy.parameter import Parameter
 from ros_tools import camera, header, picture
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
-from test_node import Rig
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.ros.node import HydranetNode

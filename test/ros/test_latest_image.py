@@ -12,8 +12,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import wait_for
 
-from hydranet_ros.ros.freshness import LATE, SHARE, Freshest, Rhythm
-from hydranet_ros.ros.inputs import received_at
+from hydranet_ros.ros.latest_image import LATE, SHARE, Freshest, Rhythm
+from hydranet_ros.ros.subscriptions import received_at
 
 ME = (1,)
 PERIOD = 1 / 30

@@ -12,7 +12,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hydranet_ros.camera import conventions
-from hydranet_ros.ros.freshness import Freshest
+from hydranet_ros.ros.latest_image import Freshest
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

@@ -10,8 +10,8 @@ from std_msgs.msg import Header
 
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import CameraError
-from hydranet_ros.ros.log_limit import LogLimit
-from hydranet_ros.ros.messages import camera_from_info
+from hydranet_ros.ros.conversions import camera_from_info
+from hydranet_ros.ros.log_throttle import LogLimit
 
 
 class Camera:

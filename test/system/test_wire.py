@@ -14,12 +14,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
+from benchmarks.suites.ros_graph.environment import environment
+from benchmarks.suites.ros_graph.transport import WORKERS
+from benchmarks.harness.processes import Process
 from conftest import ROOT
 
-from benchmarks.suites.graph_domain import environment
-from benchmarks.suites.graph_wire import WORKERS
-from benchmarks.suites.processes import Process
-from hydranet_ros.ros.profile import SWITCH, TRANSPORTS
+from hydranet_ros.ros.dds_profile import SWITCH, TRANSPORTS
 
 OURS, STOCK = {'profile': True}, {'profile': False}
 UDP_ONLY = {'profile': False, 'extra': {TRANSPORTS: 'UDPv4'}}
@@ -64,7 +64,7 @@ def test_a_large_cloud_arrives_whole_whatever_transports_the_other_side_has(
 SMALL = """
 import json, sys, tempfile
 from pathlib import Path
-from benchmarks.suites.graph_wire import PROFILE, measure_wire
+from benchmarks.suites.ros_graph.transport import PROFILE, measure_wire
 with tempfile.TemporaryDirectory() as folder:
     times = measure_wire(Path(folder), (PROFILE,), rounds=3, stream=5)['profile']
     logs = [path.read_text() for path in Path(folder).iterdir()]
@@ -178,7 +178,7 @@ def test_an_image_goes_to_another_vendors_node_and_back(domain_id, tmp_path):
 import sys, time, zlib
 from array import array
 import numpy as np
-from hydranet_ros.ros.profile import apply_dds_profile
+from hydranet_ros.ros.dds_profile import apply_dds_profile
 apply_dds_profile()
 import rclpy
 from sensor_msgs.msg import Image

@@ -10,9 +10,9 @@ from rclpy.node import Node
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import MediaError
 from hydranet_ros.images.files import VIDEOS, VideoReader, list_images, read_image
-from hydranet_ros.ros.ending import begin_teardown, until_told_to_end
+from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.player import PlayOptions, play_source
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.shutdown import begin_teardown, until_told_to_end
 from hydranet_ros.ros.signals import begin_running, handle_signals, shutdown_requested
 
 

@@ -13,11 +13,11 @@ from conftest import ROOT
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from hydranet_ros.ros.profile import apply_dds_profile
+from hydranet_ros.ros.dds_profile import apply_dds_profile
 from hydranet_ros.ros.shared_memory import SHARED_MEMORY, reclaim_segments, why_rclpy_cannot_load
 
 PARTICIPANT = """
-from hydranet_ros.ros.profile import apply_dds_profile
+from hydranet_ros.ros.dds_profile import apply_dds_profile
 apply_dds_profile()
 import rclpy, time
 from rclpy.node import Node

@@ -14,8 +14,8 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydranet_ros.ros import profile
-from hydranet_ros.ros.profile import SWITCH, apply_dds_profile
+from hydranet_ros.ros import dds_profile as profile
+from hydranet_ros.ros.dds_profile import SWITCH, apply_dds_profile
 from hydranet_ros.ros.shared_memory import free_bytes
 
 MIB = 1 << 20
@@ -133,7 +133,7 @@ def test_the_variable_is_the_one_that_the_distributions_fast_dds_reads(environme
 SUBSCRIBER = """
 import sys, time
 from pathlib import Path
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
 apply_dds_profile(Path(sys.argv[1])); keep_large_blocks()
 import rclpy
 from rclpy.node import Node
@@ -152,7 +152,7 @@ print(len(heard), set(heard), flush=True)
 PUBLISHER = """
 import array, os, sys, time
 from pathlib import Path
-from hydranet_ros.ros.profile import apply_dds_profile
+from hydranet_ros.ros.dds_profile import apply_dds_profile
 apply_dds_profile(Path(sys.argv[1]))
 import rclpy
 from rclpy.node import Node
@@ -205,7 +205,7 @@ def test_large_blocks_are_not_page_faulted_anew():
     code = """
 import sys, resource
 import numpy as np
-from hydranet_ros.ros.profile import keep_large_blocks
+from hydranet_ros.ros.dds_profile import keep_large_blocks
 if sys.argv[1] == 'keep':
     keep_large_blocks()
 def faults():

@@ -15,15 +15,14 @@ from rclpy.lifecycle import LifecycleNode
 from ros_tools import FRAME, camera, picture
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
-from hydranet_ros.inference.buffers import BufferPool, backing_array
+from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.perception.pipeline import Output, Perception
-from hydranet_ros.ros.cameras import Camera
-from hydranet_ros.ros.frame import FramePath
-from hydranet_ros.ros.messages import empty_message, fill_image, image_to_rgb
 from hydranet_ros.perception.outputs import OUTPUTS
-from hydranet_ros.ros.messages import message_class
-from hydranet_ros.ros.outputs import Publishers
+from hydranet_ros.perception.pipeline import Output, Perception
+from hydranet_ros.ros.camera_info import Camera
+from hydranet_ros.ros.conversions import empty_message, fill_image, image_to_rgb, message_class
+from hydranet_ros.ros.frame import FramePath
+from hydranet_ros.ros.publishers import Publishers
 
 WANTED = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
 STAGES = {'decode', 'engine', 'labels', 'depth', 'rays', 'cloud', 'message', 'publish', 'total'}

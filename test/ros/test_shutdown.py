@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
-from hydranet_ros.ros.ending import spin, until_told_to_end
+from hydranet_ros.ros.shutdown import spin, until_told_to_end
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hydranet_ros.perception.outputs import (
     Output,
 )
 from hydranet_ros.perception.pipeline import PerceptionResult
-from hydranet_ros.ros.messages import (
+from hydranet_ros.ros.conversions import (
     empty_message,
     fill_cloud,
     fill_image,

@@ -22,14 +22,14 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from hydranet_ros.bag import BagReader, BagWriter, typestore
+from hydranet_ros.bags.storage import BagReader, BagWriter, typestore
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, MediaError
-from hydranet_ros.media import write_image
+from hydranet_ros.images.files import write_image
 from hydranet_ros.resources import config_file
-from hydranet_ros.ros.messages import image_to_rgb
+from hydranet_ros.ros.conversions import image_to_rgb
+from hydranet_ros.ros.dds_profile import PUBLICATION_MODE
 from hydranet_ros.ros.player import PlayOptions, play_source
-from hydranet_ros.ros.profile import PUBLICATION_MODE
 
 DEMO = config_file('demo_street')
 

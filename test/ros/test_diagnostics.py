@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip('diagnostic_msgs', reason='diagnostic_msgs is not installed (extra: ros)')
 
-from hydranet_ros.ros.timing import ERROR, OK, SILENCE, STALE, WARN, Timing, health_status
+from hydranet_ros.ros.diagnostics import ERROR, OK, SILENCE, STALE, WARN, Timing, health_status
 
 A, B, UNKNOWN = (1,), (2,), ()
 

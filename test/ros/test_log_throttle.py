@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydranet_ros.ros.log_limit import AT_MOST, PERIOD, LogLimit
+from hydranet_ros.ros.log_throttle import AT_MOST, PERIOD, LogLimit
 
 
 def test_a_reason_is_said_once_in_a_period_and_does_not_hide_another():

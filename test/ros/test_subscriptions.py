@@ -11,15 +11,15 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import wait_for
+from node_rig import Rig
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_tools import camera, header, picture
 from sensor_msgs.msg import CompressedImage, Image
-from test_node import Rig
 
 from hydranet_ros.errors import ParameterError
-from hydranet_ros.ros.inputs import Inputs
 from hydranet_ros.ros.node import HydranetNode
+from hydranet_ros.ros.subscriptions import Inputs
 
 
 @pytest.mark.parametrize(

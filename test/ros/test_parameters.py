@@ -15,7 +15,7 @@ from hydranet_ros.model_files.preset import Preset, preset_names
 from hydranet_ros.ros import parameters
 from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal
 
-DOCS = Path(__file__).resolve().parent.parent / 'docs' / 'parameters.md'
+DOCS = Path(__file__).resolve().parents[2] / 'docs' / 'parameters.md'
 
 
 @dataclass
