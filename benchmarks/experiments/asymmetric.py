@@ -34,12 +34,13 @@ from hydranet_ros.training.data.plain import open_scenes
 from hydranet_ros.training.data.reader import FrameReader, Reader
 from hydranet_ros.training.data.source import DataSource
 from hydranet_ros.training.distil import DistilOptions, distil
-from hydranet_ros.training.evaluation.predictors import open_model
+from hydranet_ros.training.evaluation.predictors import load_model
 from hydranet_ros.training.folder_writer import FolderWriter
+from hydranet_ros.training.metric_table import METRICS
 from hydranet_ros.training.metrics import ConfusionMatrix, DepthErrors
 from hydranet_ros.training.sample import Sample
 from hydranet_ros.training.teachers import open_teacher
-from hydranet_ros.training.test_time_augmentation import Looks
+from hydranet_ros.training.test_time_augmentation import TestTimeAugmentation
 from hydranet_ros.training.train import train
 from hydranet_ros.training.validation import measure
 
@@ -196,7 +197,8 @@ class Benchmark:
             teacher = open_teacher(teachers[lacking], preset=PRESET)
             options = DistilOptions(
                 task=lacking, confidence=self.settings.confidence,
-                looks=Looks(self.settings.flip, self.settings.scales), depth_scale=DEPTH_SCALE,
+                augmentation=TestTimeAugmentation(self.settings.flip, self.settings.scales),
+                depth_scale=DEPTH_SCALE,
             )  # fmt: skip
             print(distil(teacher, self._open(source), self.folder / name, options, data=source))
         return names
@@ -204,7 +206,7 @@ class Benchmark:
     def _figures(self, checkpoint: Path, held_out: Reader) -> dict[str, float]:
         path = checkpoint.parent / 'figures.json'
         if not path.is_file():
-            model = open_model(str(checkpoint), preset=PRESET)
+            model = load_model(str(checkpoint), preset=PRESET)
             found = measure(
                 model.predict, held_out, num_classes=len(model.classes),
                 focal_length=model.focal_length,
@@ -277,15 +279,13 @@ def table(found: dict[str, Any]) -> str:
         'a': 'labels and depth on all images', 'b': 'labels on one half, depth on the other',
         'c': 'as b, with distillation',
     }  # fmt: skip
-    lines = ['| | annotations | mIoU % | RMSE m | abs rel | delta1 |', '|---|---|---|---|---|---|']
+    shown = [METRICS[key] for key in FIGURES]
+    lines = [_row('', 'annotations', *(metric.title for metric in shown)), _row(*['---'] * 6)]
     for name, row in found['table'].items():
         text = what.get(
             name, f'as b, distilled from {"c" if name == "c2" else "the round before"}'
         )
-        lines.append(
-            f'| {name} | {text} | {100 * row["miou"]:.1f} | {row["rmse"]:.2f} | '
-            f'{row["abs_rel"]:.3f} | {row["delta1"]:.3f} |'
-        )
+        lines.append(_row(name, text, *(metric.format(row[metric.key]) for metric in shown)))
     lines.append('')
     for name, row in found['pseudo'].items():
         lines.append(
@@ -300,6 +300,10 @@ def table(found: dict[str, Any]) -> str:
         f'{100 * CLAIM_RMSE:g} %: {"yes" if got["holds"] else "no"}.'
     )
     return '\n'.join(lines)
+
+
+def _row(*cells: str) -> str:
+    return f'| {" | ".join(cells)} |'
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.suites.result import interleaved, pair_ratio
+from benchmarks.harness.results import interleaved, pair_ratio
 from hydranet_ros.inference.engine import Engine, EngineOptions, Prediction
 from hydranet_ros.network.export import export_checkpoint
 from hydranet_ros.training.data.catalog import open_dataset

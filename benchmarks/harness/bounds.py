@@ -1,8 +1,8 @@
 """
-Bounds of the benchmark's ratios, and which of them a run violates.
+Bounds of ratios, and the violations of a run.
 
-Only ratios of an interleaved run are compared: a time says more of the machine, and of what else
-it does, than of the code.
+Only ratios of an interleaved run are bounded: an absolute time depends on the machine, and on its
+other work, more than on the code.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from typing import Any
 
 import yaml
 
-from benchmarks.suites.parts import PARTS
+from benchmarks.harness.suite_process import SUITES
 from hydranet_ros.errors import BenchError
 
-_UNITS = ('_ms', '_s', '_mb', '_hz', '_fps', '_gflops', '_gbs', '_ms_profile', '_ms_default')
+_UNITS = frozenset({'ms', 's', 'kb', 'mb', 'hz', 'gflops', 'gbs'})
 _SIDES = {'min', 'max'}
+_EXAMPLE = 'suite: {metric: {min: 1.3}}'
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure of a part, and the range it must lie in; ``None`` is open."""
+    """Allowed range of a suite's metric; ``None`` is open."""
 
-    part: str
-    figure: str
+    suite: str
+    metric: str
     least: float | None = None
     most: float | None = None
 
     @property
     def name(self) -> str:
-        """Return ``part.figure``."""
-        return f'{self.part}.{self.figure}'
+        """Return ``suite.metric``."""
+        return f'{self.suite}.{self.metric}'
 
-    def violated_by(self, value: Any) -> str:
-        """Return what is wrong with a value in one line; empty if nothing."""
+    def violation(self, value: Any) -> str:
+        """Return one line about how a value violates the bound; empty if it does not."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return f'{self.name} is {value!r}; a number was expected'
+            return f'{self.name} is {value!r}; expected a number'
         if self.least is not None and not value >= self.least:
             return f'{self.name} is {value:.4g}; allowed: {self.least:g} or more'
         if self.most is not None and not value <= self.most:
@@ -49,86 +50,85 @@ class Bound:
 @dataclass(frozen=True)
 class Verdict:
     """
-    What a check found, a line each.
+    Result of a check, one line each.
 
-    :param violated: bounds that do not hold.
-    :param skipped: bounds of parts that were not measured.
-    :param held: how many hold.
-    :param outside: parts that were measured and have a figure outside its bounds.
+    :param violated: violated bounds.
+    :param skipped: bounds of suites that were not measured.
+    :param satisfied: number of satisfied bounds.
+    :param suites: measured suites with a violated bound.
     """
 
     violated: tuple[str, ...]
     skipped: tuple[str, ...]
-    held: int
-    outside: tuple[str, ...] = ()
+    satisfied: int
+    suites: tuple[str, ...] = ()
 
 
 def load_bounds(path: Path) -> tuple[Bound, ...]:
     """
-    Read a file of bounds: ``part: {figure: {min: 1.3}}``.
+    Read a bounds file: ``suite: {metric: {min: 1.3}}``.
 
-    :raises BenchError: if it cannot be read, names an unknown part or side, bounds nothing, or
-        bounds an absolute time, size or rate.
+    :raises BenchError: if it cannot be read, is empty, names an unknown suite or side, or bounds
+        an absolute time, size or rate.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, yaml.YAMLError) as err:
         raise BenchError(f'{path} cannot be read: {" ".join(str(err).split())}.') from err
     if not isinstance(raw, dict) or not raw:
-        raise BenchError(f'{path} bounds nothing; expected part: {{figure: {{min: 1.3}}}}.')
+        raise BenchError(f'{path} has no bounds; expected {_EXAMPLE}.')
     bounds = []
-    for part, figures in raw.items():
-        if part not in PARTS or not isinstance(figures, dict) or not figures:
+    for suite, metrics in raw.items():
+        if suite not in SUITES or not isinstance(metrics, dict) or not metrics:
             raise BenchError(
-                f'{path}: {part!r} is no part with figures; allowed: {", ".join(PARTS)}.'
+                f'{path}: {suite!r} is not a suite with metrics; expected {_EXAMPLE} with one of '
+                f'the suites {", ".join(SUITES)}.'
             )
-        bounds += [_bound(path, part, str(name), sides) for name, sides in figures.items()]
+        bounds += [_bound(path, suite, str(name), sides) for name, sides in metrics.items()]
     return tuple(bounds)
 
 
-def _bound(path: Path, part: str, figure: str, sides: Any) -> Bound:
-    if figure.endswith(_UNITS):
+def _bound(path: Path, suite: str, metric: str, sides: Any) -> Bound:
+    if _UNITS & set(metric.split('_')):
         raise BenchError(
-            f'{path}: {part}.{figure} is no ratio; another machine has another. Only ratios of '
-            'one run are bounded.'
+            f'{path}: {suite}.{metric} is not a ratio; absolute values depend on the machine. '
+            'Bound a ratio of one run.'
         )
     numbers = isinstance(sides, dict) and all(
         isinstance(value, (int, float)) and not isinstance(value, bool) for value in sides.values()
     )
     if not numbers or not sides or set(sides) - _SIDES:
-        raise BenchError(f'{path}: {part}.{figure} is {sides!r}; expected {{min: 1.3}} or max.')
-    return Bound(part, figure, sides.get('min'), sides.get('max'))
+        raise BenchError(f'{path}: {suite}.{metric} is {sides!r}; expected {{min: 1.3}} or max.')
+    return Bound(suite, metric, sides.get('min'), sides.get('max'))
 
 
 def check(
-    found: dict[str, Any], bounds: tuple[Bound, ...], demanded: Collection[str] = ()
+    found: dict[str, Any], bounds: tuple[Bound, ...], requested: Collection[str] = ()
 ) -> Verdict:
     """
-    Hold a benchmark's document against bounds.
+    Compare a document with bounds.
 
-    A part that was not run is passed over. One that was run and could not measure is passed over
-    too, unless it failed or is one of ``demanded``: then its bounds count as violated.
+    A suite that was not run or not measured is skipped. Its bounds count as violated if it failed
+    or is one of ``requested``.
     """
     violated: list[str] = []
     skipped: list[str] = []
-    outside: dict[str, None] = {}
-    held = 0
+    suites: dict[str, None] = {}
+    satisfied = 0
     for bound in bounds:
-        part = found.get(bound.part)
-        if part is None:
+        suite = found.get(bound.suite)
+        if suite is None:
             skipped.append(f'{bound.name} was not run')
-        elif not part['measured']:
-            missed = bound.part in demanded or part.get('failed')
-            (violated if missed else skipped).append(
-                f'{bound.name} was not measured: {part["why"]}'
+        elif not suite['measured']:
+            required = bound.suite in requested or suite.get('failed')
+            (violated if required else skipped).append(
+                f'{bound.name} was not measured: {suite["reason"]}'
             )
+        elif line := bound.violation(suite['metrics'].get(bound.metric)):
+            violated.append(line)
+            suites[bound.suite] = None
         else:
-            line = bound.violated_by(part.get(bound.figure))
-            if line:
-                violated.append(line)
-                outside[bound.part] = None
-            else:
-                held += 1
-    if not held and not violated:
-        violated.append('no bound was checked: none of the bounded parts was measured')
-    return Verdict(tuple(violated), tuple(skipped), held, tuple(outside))
+            satisfied += 1
+    if not satisfied and not violated:
+        violated.append('no bound was checked: none of the bounded suites was measured')
+    return Verdict(tuple(violated), tuple(skipped), satisfied, tuple(suites))

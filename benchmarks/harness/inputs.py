@@ -1,4 +1,4 @@
-"""What the parts measure with: sizes, a picture, and what each input's hash is."""
+"""Image sizes and test images of the suites, and their checksums."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZES = ((480, 640), (375, 1242))
-"""Height and width of the images that the parts measure."""
+"""Height and width in pixels of the images that the suites measure."""
 
 
 def size_name(size: tuple[int, int]) -> str:
-    """Return (height, width) as in the figures' keys, ``640x480``."""
+    """Return (height, width) as in the names of metrics: ``640x480``."""
     return f'{size[1]}x{size[0]}'
 
 
-def picture(height: int, width: int, seed: int = 7) -> NDArray[np.uint8]:
-    """Return (height, width, 3) uint8 RGB with gradients, edges, shapes and a little noise."""
+def make_image(height: int, width: int, seed: int = 7) -> NDArray[np.uint8]:
+    """Return (height, width, 3) uint8 RGB with gradients, edges, shapes and noise."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     made = np.stack(
         [255 * x / width, 255 * y / height, 127 + 120 * np.sin(x / 23) * np.cos(y / 31)], -1

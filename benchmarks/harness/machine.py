@@ -1,4 +1,4 @@
-"""What a figure was measured on: the machine, the versions, the state of the source."""
+"""Description of the machine, of the package versions and of the source commit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suites.result import usable_cores
+from benchmarks.harness.options import usable_cores
 from hydranet_ros import __version__
 from hydranet_ros.inference.tensorrt_cache import gpu_name
 
@@ -20,7 +20,7 @@ PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor's name, cores, memory, graphics card and what else it is doing."""
+    """Return the processor, its cores, the memory, the GPU, the system and the load average."""
     kilobytes = int((_first('/proc/meminfo', 'MemTotal') or '0').split()[0])
     return {
         'cpu': _first('/proc/cpuinfo', 'model name') or platform.processor() or 'unknown',
@@ -33,7 +33,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, of this package and of those that do the work."""
+    """Return the versions of Python, of this package and of the packages that it measures."""
     found = {'python': platform.python_version(), 'hydranet_ros': __version__}
     for name in PACKAGES:
         try:
@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> dict[str, Any] | None:
-    """Return the commit of the checkout and whether files differ from it; ``None`` outside one."""
+    """Return the commit and whether files differ from it; ``None`` outside a git checkout."""
     root = Path(__file__).resolve().parent.parent.parent
     if not (root / '.git').exists():
         return None

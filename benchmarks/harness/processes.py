@@ -1,4 +1,4 @@
-"""Child processes of a benchmark: commands go in as lines, facts come out as lines of JSON."""
+"""Child processes of a suite: commands go in as lines, events come out as lines of JSON."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from typing import Any
 
 from hydranet_ros.errors import BenchError
 
-START_LIMIT = 60.0
-STOP_LIMIT = 10.0
-_FACTS = '@'
+TIMEOUT = 300.0
+"""Seconds until a child that neither answers nor ends is an error: it then hangs."""
+STOP_TIMEOUT = 60.0
+_EVENT_PREFIX = '@'
 _LOG_LINES = 15
 _CPU_OF_ALL_THREADS = 2
 _MINOR_FAULTS = 9 - 2
 _PR_SET_PDEATHSIG = 1
 _RUNNABLE = 'R'
 
-
 _libc = ctypes.CDLL(None)
 
 
 def _end_with_parent() -> None:
-    """Let the kernel end this child when the benchmark dies, however that happens."""
-    # A shell has what it starts in the background ignore SIGINT, and children inherit that.
+    """Let the kernel send SIGINT to this child when its parent dies."""
+    # A shell makes its background processes ignore SIGINT, and children inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of all threads of a process so far, in seconds."""
-    # The number that clock_getcpuclockid() gives; /proc/PID/stat counts in steps of 10 ms.
+    """Return the CPU time of all threads of a process, in seconds."""
+    # The clock id of clock_getcpuclockid(); /proc/PID/stat counts in steps of 10 ms.
     return time.clock_gettime(~pid << 3 | _CPU_OF_ALL_THREADS)
 
 
 def threads_at_work(pid: int) -> int:
-    """Return how many threads of a process run or wait for a core; the caller's does not count."""
+    """Return the number of running or runnable threads of a process, without the caller's."""
     count = 0
     for task in Path(f'/proc/{pid}/task').iterdir():
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # the thread has ended
             state = (task / 'stat').read_text().rpartition(')')[2].split()[0]
             count += state == _RUNNABLE and task.name != str(threading.get_native_id())
     return count
@@ -57,15 +57,15 @@ def threads_at_work(pid: int) -> int:
 
 class Process:
     """
-    A child process; its log goes to a file. As a context it is ended as a user would: SIGINT.
+    A child process with a log file; as a context manager it is ended with SIGINT.
 
-    :param environment: of the child, whole.
-    :param log: file that takes what it writes, but for the facts (see :meth:`fact`).
+    :param environment: complete environment of the child.
+    :param log: file for its output, except for events (see :meth:`next_event`).
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
-        self._facts: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._popen = subprocess.Popen(
             command, env=dict(environment), text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace', bufsize=1,
@@ -78,46 +78,50 @@ class Process:
     def of_module(
         cls, module: str, *arguments: str, environment: Mapping[str, str], log: Path
     ) -> Process:
-        """Start a module of the package with this interpreter."""
+        """Start a Python module with this interpreter."""
         return cls([sys.executable, '-m', module, *arguments], environment, log)
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Return the process id."""
         return self._popen.pid
 
     def _read(self) -> None:
         assert self._popen.stdout is not None
         with self.log.open('w', encoding='utf-8') as log:
             for line in self._popen.stdout:
-                if line.startswith(_FACTS):
-                    self._facts.put(json.loads(line[len(_FACTS) :]))
+                if line.startswith(_EVENT_PREFIX):
+                    self._events.put(json.loads(line[len(_EVENT_PREFIX) :]))
                 else:
                     log.write(line)
                     log.flush()
 
-    def tell(self, *words: object) -> None:
-        """Send a command: words of one line."""
+    def send(self, *words: object) -> None:
+        """
+        Send a command: the words of one line.
+
+        :raises BenchError: if the child has ended.
+        """
         assert self._popen.stdin is not None
         try:
             print(*words, file=self._popen.stdin, flush=True)
         except OSError:
             raise self._ended() from None
 
-    def fact(self, timeout: float = START_LIMIT) -> dict[str, Any]:
+    def next_event(self, timeout: float = TIMEOUT) -> dict[str, Any]:
         """
-        Return the next fact that the child said.
+        Return the next event of the child.
 
-        :raises BenchError: if it ended, or said nothing for ``timeout`` seconds.
+        :raises BenchError: if the child ended, or sent no event within ``timeout`` seconds.
         """
-        found = self.fact_or_none(timeout)
+        found = self.poll_event(timeout)
         if found is None:
-            raise BenchError(f'{self.name} said nothing for {timeout:.0f} s.{self._tail()}')
+            raise BenchError(f'{self.name} sent no event for {timeout:.0f} s.{self._tail()}')
         return found
 
-    def fact_or_none(self, timeout: float) -> dict[str, Any] | None:
+    def poll_event(self, timeout: float) -> dict[str, Any] | None:
         """
-        Return the next fact, or ``None`` if there is none within ``timeout`` seconds.
+        Return the next event, or ``None`` if there is none within ``timeout`` seconds.
 
         :raises BenchError: if the child ended.
         """
@@ -125,50 +129,61 @@ class Process:
         while True:
             left = until - time.monotonic()
             try:
-                return self._facts.get(timeout=max(0.001, min(0.2, left)))
+                return self._events.get(timeout=max(0.001, min(0.2, left)))
             except queue.Empty:
-                if self._popen.poll() is not None:
-                    raise self._ended() from None
+                self.check_running()
                 if left < 0:
                     return None
 
-    def facts(self) -> list[dict[str, Any]]:
-        """Return all that the child said and was not asked for yet."""
+    def pending_events(self) -> list[dict[str, Any]]:
+        """Return all events that have arrived and were not returned yet."""
         found = []
-        while not self._facts.empty():
-            found.append(self._facts.get())
+        while not self._events.empty():
+            found.append(self._events.get())
         return found
 
-    def wait_for_log(self, mark: str, timeout: float = START_LIMIT) -> None:
+    def check_running(self) -> None:
         """
-        Wait until the log holds ``mark``.
+        Check that the child is running.
 
-        :raises BenchError: if the process ends before, or it takes longer than ``timeout``.
+        :raises BenchError: if it has ended.
+        """
+        if self._popen.poll() is not None:
+            raise self._ended()
+
+    def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> None:
+        """
+        Wait until the log contains ``text``.
+
+        :raises BenchError: if the child ends before, or ``timeout`` seconds pass.
         """
         until = time.monotonic() + timeout
-        while not self.log.is_file() or mark not in self.log.read_text(errors='replace'):
-            if self._popen.poll() is not None:
-                raise self._ended()
+        while not self.log.is_file() or text not in self.log.read_text(errors='replace'):
+            self.check_running()
             if time.monotonic() > until:
-                raise BenchError(f'{self.name}: no {mark!r} in {timeout:.0f} s.{self._tail()}')
+                raise BenchError(
+                    f'{self.name} did not log {text!r} within {timeout:.0f} s.{self._tail()}'
+                )
             time.sleep(0.02)
 
     @property
     def name(self) -> str:
-        """What runs, for messages."""
+        """Return the command, shortened for messages."""
         arguments = self._popen.args
         assert isinstance(arguments, list)
         return ' '.join(str(word) for word in arguments[1:5])
 
     def _ended(self) -> BenchError:
-        return BenchError(f'{self.name} ended with {self._popen.wait()}.{self._tail()}')
+        status = self._popen.wait()
+        self._reader.join(STOP_TIMEOUT)
+        return BenchError(f'{self.name} ended with status {status}.{self._tail()}')
 
     def _tail(self) -> str:
         lines = self.log.read_text(errors='replace').splitlines() if self.log.is_file() else []
-        return ' Its last lines:\n' + '\n'.join(lines[-_LOG_LINES:])
+        return ' Last lines of its log:\n' + '\n'.join(lines[-_LOG_LINES:])
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of all its threads so far, in seconds."""
+        """Return the CPU time of all its threads, in seconds."""
         return cpu_seconds(self.pid)
 
     def resident_bytes(self) -> int:
@@ -177,22 +192,22 @@ class Process:
         return pages * os.sysconf('SC_PAGE_SIZE')
 
     def page_faults(self) -> int:
-        """Return how often it got a page of memory from the kernel so far."""
+        """Return the number of minor page faults so far."""
         fields = Path(f'/proc/{self.pid}/stat').read_text().rpartition(')')[2].split()
         return int(fields[_MINOR_FAULTS])
 
     def stop(self) -> tuple[int, float]:
-        """End it by SIGINT, after ten seconds by force; return its exit status and the seconds."""
+        """End the child with SIGINT, at the timeout with SIGKILL; return status and seconds."""
         started = time.monotonic()
         if self._popen.poll() is None:
             self._popen.send_signal(signal.SIGINT)
         try:
-            self._popen.wait(STOP_LIMIT)
+            self._popen.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._popen.kill()
         status = self._popen.wait()
         took = time.monotonic() - started
-        self._reader.join(STOP_LIMIT)
+        self._reader.join(STOP_TIMEOUT)
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
                 pipe.close()
@@ -208,13 +223,13 @@ class Process:
         self.stop()
 
 
-def say_fact(**values: Any) -> None:
-    """In the child: tell the benchmark something."""
-    print(f'{_FACTS}{json.dumps(values)}', flush=True)
+def emit_event(**values: Any) -> None:
+    """Send an event from the child to the suite."""
+    print(f'{_EVENT_PREFIX}{json.dumps(values)}', flush=True)
 
 
 class Commands:
-    """In the child: the lines of stdin, read beside the work; ``ended`` when there are no more."""
+    """Commands that a child receives on stdin; a thread reads them while the child works."""
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
@@ -226,9 +241,9 @@ class Commands:
             self._lines.put(line.split())
         self.ended.set()
 
-    def serve(self, work: Callable[[list[str]], None], rest: Callable[[], object]) -> None:
-        """Do each command as it comes, and ``rest`` between them, until stdin is closed."""
+    def serve(self, execute: Callable[[list[str]], None], idle: Callable[[], object]) -> None:
+        """Execute commands as they arrive, and ``idle`` between them, until stdin is closed."""
         while not self.ended.is_set():
-            rest()
+            idle()
             while not self._lines.empty():
-                work(self._lines.get())
+                execute(self._lines.get())

@@ -1,4 +1,4 @@
-"""Run the parts of the benchmark, show and store the results, compare them with bounds."""
+"""Run suites, show and store their results, and compare metrics with bounds."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suites import report
-from benchmarks.suites.bounds import Bound, Verdict, load_bounds
-from benchmarks.suites.bounds import check as check_bounds
-from benchmarks.suites.parts import PARTS, chosen_parts, run_apart
-from benchmarks.suites.result import BenchOptions
+from benchmarks.harness import document, report
+from benchmarks.harness.bounds import Bound, Verdict, load_bounds
+from benchmarks.harness.bounds import check as check_bounds
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.suite_process import SUITES, run_in_process, select_suites
 
-# A regression is outside its bounds each time; a minute in which the machine did something else
-# for one competitor is not.
+# A regression violates its bound in every attempt; a short disturbance of the machine does not.
 _ATTEMPTS = 3
 
 
-def run_bench(
+def run_benchmarks(
     names: Sequence[str],
     options: BenchOptions,
     *,
@@ -28,69 +27,70 @@ def run_bench(
     source: Path | None = None,
 ) -> int:
     """
-    Run the benchmark; return the exit status: 1 for a failed part or a violated bound.
+    Run suites; return the exit status: 1 if a suite failed or a bound is violated.
 
-    Each part runs in a process of its own. The JSON is written after each, so that a run that is
-    stopped leaves what it found. A part outside its bounds is measured again, up to twice; its
-    last figures count, and its notes say what the ones before were.
+    The JSON file is written after each suite, so an interrupted run keeps its results. A suite
+    that violates a bound is measured again, up to twice; its last metrics count, and its notes
+    list the earlier violations.
 
-    :param names: parts; none for all.
-    :param source: JSON of an earlier run to show instead of measuring.
-    :raises BenchError: for an unknown part, a file that cannot be read or written.
+    :param names: suites to run; empty for all.
+    :param source: JSON file of an earlier run to show instead of measuring.
+    :raises BenchError: for an unknown suite, or a file that cannot be read or written.
     """
     bounds = load_bounds(check) if check else ()
-    found = report.read(source) if source else _measure(chosen_parts(names), options, json_file)
+    found = document.read(source) if source else _measure(select_suites(names), options, json_file)
     verdict = check_bounds(found, bounds, names) if bounds else None
     if verdict and not source:
         verdict = _measure_again(verdict, found, bounds, names, options, json_file)
     report.show(found)
     if source and json_file:
-        report.write(found, json_file)
+        document.write(found, json_file)
     if plot:
-        from benchmarks.suites.plot import draw
+        from benchmarks.harness.plot import draw
 
         draw(found, plot)
-    wrong = any(found.get(name, {}).get('failed') for name in PARTS)
+    failed = any(found.get(name, {}).get('failed') for name in SUITES)
     if verdict:
-        for line in verdict.skipped:
-            print(f'bounds: {line}')
-        for line in verdict.violated:
-            print(f'bounds: VIOLATED: {line}', file=sys.stderr)
-        print(f'bounds: {verdict.held} hold, {len(verdict.violated)} are violated')
-        wrong = wrong or bool(verdict.violated)
-    return int(wrong)
+        _print_verdict(verdict)
+    return int(failed or bool(verdict and verdict.violated))
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    for line in verdict.skipped:
+        print(f'bounds: skipped: {line}')
+    for line in verdict.violated:
+        print(f'bounds: VIOLATED: {line}', file=sys.stderr)
+    print(f'bounds: {verdict.satisfied} satisfied, {len(verdict.violated)} violated')
 
 
 def _measure_again(
     verdict: Verdict, found: dict[str, Any], bounds: tuple[Bound, ...], names: Sequence[str],
     options: BenchOptions, json_file: Path | None,
 ) -> Verdict:  # fmt: skip
-    earlier: list[str] = []
+    """Measure suites with violated bounds again; return the last verdict."""
+    notes: list[str] = []
     for attempt in range(2, _ATTEMPTS + 1):
-        if not verdict.outside:
+        if not verdict.suites:
             break
         for line in verdict.violated:
-            print(f'bounds: attempt {attempt} of {_ATTEMPTS}, since {line}', file=sys.stderr)
-        earlier = [
-            *earlier,
-            f'measured again (attempt {attempt}), since {"; ".join(verdict.violated)}',
-        ]
-        found |= _measure(verdict.outside, options, json_file, found)
-        for name in verdict.outside:
-            found[name].setdefault('notes', []).extend(earlier)
+            print(f'bounds: attempt {attempt} of {_ATTEMPTS}: {line}', file=sys.stderr)
+        notes.append(f'Measured again (attempt {attempt}): {"; ".join(verdict.violated)}.')
+        found |= _measure(verdict.suites, options, json_file, found)
+        for name in verdict.suites:
+            found[name].setdefault('notes', []).extend(notes)
         if json_file:
-            report.write(found, json_file)
+            document.write(found, json_file)
         verdict = check_bounds(found, bounds, names)
     return verdict
 
 
 def _measure(
     names: Sequence[str], options: BenchOptions, json_file: Path | None,
-    there: dict[str, Any] | None = None,
+    earlier: dict[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    found = dict(there) if there else report.header(options)
+    found = dict(earlier) if earlier else document.header(options)
     for name in names:
-        found[name] = run_apart(name, options)
+        found[name] = run_in_process(name, options)
         if json_file:
-            report.write(found, json_file)
+            document.write(found, json_file)
     return found

@@ -1,11 +1,12 @@
 """
-The parts of the benchmark: which there are, and one run of each in a process of its own.
+List of the suites, and the process that runs one of them.
 
-A part is a module of this package with a function ``run(options, say) -> PartResult``. Its own
-process keeps what it sets (the allocator, DDS variables, thread pools that spin) out of the
-figures of the next, and a part that dies takes no other with it::
+A suite is a module ``benchmarks.suites.NAME.suite`` with a function
+``run(options, progress) -> SuiteResult``. Each suite runs in a process of its own: its allocator
+settings, DDS variables and thread pools do not affect the next suite, and a crash ends only one
+suite. The process is started as::
 
-    python -m benchmarks.suites.parts PART OPTIONS.json RESULT.json
+    python -m benchmarks.harness.suite_process SUITE OPTIONS.json RESULT.json
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suites.result import BenchOptions, PartResult, Series, Table
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.results import Series, SuiteResult
 from hydranet_ros.errors import (
     BenchError,
     HydranetError,
@@ -32,71 +34,53 @@ from hydranet_ros.errors import (
     missing_package,
 )
 
-PARTS = ('network', 'frame', 'baseline', 'graph', 'start', 'gpu')
-COMMON_KEYS = frozenset(
-    {'measured', 'why', 'failed', 'seconds', 'notes', 'tables', 'runs', 'inputs'}
-)
-"""Keys of a part's object that are no figures."""
+SUITES = ('network', 'frame', 'official', 'ros_graph', 'startup', 'gpu')
 
 
 @dataclass(frozen=True)
 class Outcome:
     """
-    What became of a part.
+    Outcome of a suite.
 
-    :param result: ``None`` where it was not measured; ``why`` says so in one line then.
-    :param failed: it should have run: its competitors disagreed, a model file is broken. A
-        missing package or GPU is no failure.
+    :param result: ``None`` if the suite was not measured, see ``reason``.
+    :param failed: whether that is an error (results differ, a model file is damaged). A missing
+        package or GPU is not an error.
     """
 
     name: str
     seconds: float
-    result: PartResult | None = None
-    why: str = ''
+    result: SuiteResult | None = None
+    reason: str = ''
     failed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """
-        Return the part's object of the JSON document.
-
-        :raises BenchError: a figure has the name of a key that every part has.
-        """
+        """Return the suite's object of the JSON document."""
         seconds = round(self.seconds, 1)
         if self.result is None:
-            return {'measured': False, 'why': self.why, 'failed': self.failed,
+            return {'measured': False, 'reason': self.reason, 'failed': self.failed,
                     'seconds': seconds}  # fmt: skip
-        figures = self.result.figures
-        empty = [name for name, value in figures.items()
+        metrics = self.result.metrics
+        empty = [name for name, value in metrics.items()
                  if isinstance(value, float) and not math.isfinite(value)]  # fmt: skip
-        taken = COMMON_KEYS & set(figures)
-        if taken:
-            raise BenchError(f'{self.name}: a figure cannot be named {sorted(taken)[0]!r}.')
         return {
             'measured': True,
-            **{name: None if name in empty else value for name, value in figures.items()},
             'seconds': seconds,
-            'notes': [*self.result.notes, *_about(empty)],
+            'metrics': {name: None if name in empty else value for name, value in metrics.items()},
+            'notes': [*self.result.notes, *_note_about(empty)],
             'inputs': dict(self.result.inputs),
-            'tables': [_cells(item) for item in self.result.tables],
+            'chart': asdict(self.result.chart) if self.result.chart else None,
+            'tables': [asdict(table) for table in self.result.tables],
             'runs': {
-                group: {name: _samples(series) for name, series in run.items()}
-                for group, run in self.result.runs.items()
+                title: {name: _samples(series) for name, series in run.items()}
+                for title, run in self.result.runs.items()
             },
         }
 
 
-def _about(empty: Sequence[str]) -> list[str]:
+def _note_about(empty: Sequence[str]) -> list[str]:
     if not empty:
         return []
-    return [f'Not a number, since too few samples came: {", ".join(empty)}.']
-
-
-def _cells(table: Table) -> dict[str, Any]:
-    return {
-        'title': table.title,
-        'header': list(table.header),
-        'rows': [list(row) for row in table.rows],
-    }
+    return [f'Not measured, because no sample arrived: {", ".join(empty)}.']
 
 
 def _samples(series: Series) -> dict[str, Any]:
@@ -107,65 +91,67 @@ def _samples(series: Series) -> dict[str, Any]:
     }
 
 
-def chosen_parts(names: Sequence[str]) -> tuple[str, ...]:
+def select_suites(names: Sequence[str]) -> tuple[str, ...]:
     """
-    Return the parts to run, in their order; all for no name.
+    Return the suites to run, in their fixed order; all of them if no name is given.
 
-    :raises BenchError: for a name that is none of :data:`PARTS`.
+    :raises BenchError: for an unknown name.
     """
-    unknown = sorted(set(names) - set(PARTS))
+    unknown = sorted(set(names) - set(SUITES))
     if unknown:
-        raise BenchError(f'Part {unknown[0]!r} is unknown; allowed: {", ".join(PARTS)}.')
-    return tuple(name for name in PARTS if not names or name in names)
+        raise BenchError(f'Suite {unknown[0]!r} is unknown; allowed: {", ".join(SUITES)}.')
+    return tuple(name for name in SUITES if not names or name in names)
 
 
-def run_apart(name: str, options: BenchOptions) -> dict[str, Any]:
-    """Run one part in a new process; return its object of the JSON document."""
+def run_in_process(name: str, options: BenchOptions) -> dict[str, Any]:
+    """Run one suite in a new process; return its object of the JSON document."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        order, answer = Path(folder) / 'options.json', Path(folder) / 'result.json'
-        order.write_text(json.dumps(asdict(options), default=str), encoding='utf-8')
-        command = [sys.executable, '-m', 'benchmarks.suites.parts', name, str(order), str(answer)]
+        request, response = Path(folder) / 'options.json', Path(folder) / 'result.json'
+        request.write_text(json.dumps(asdict(options), default=str), encoding='utf-8')
+        command = [sys.executable, '-m', 'benchmarks.harness.suite_process', name, str(request),
+                   str(response)]  # fmt: skip
         done = subprocess.run(command, check=False)
-        if answer.is_file():
-            return json.loads(answer.read_text(encoding='utf-8'))
-    why = f'its process ended with status {done.returncode}; its own lines above say why'
-    return Outcome(name, time.monotonic() - started, why=why, failed=True).to_json()
+        if response.is_file():
+            return json.loads(response.read_text(encoding='utf-8'))
+    reason = f'its process ended with status {done.returncode}; see its messages above'
+    return Outcome(name, time.monotonic() - started, reason=reason, failed=True).to_json()
 
 
-def run_part(name: str, options: BenchOptions, say: Callable[[str], None]) -> Outcome:
-    """Run one part in this process; what deliberately keeps it from running is in the outcome."""
+def run_suite(name: str, options: BenchOptions, progress: Callable[[str], None]) -> Outcome:
+    """Run one suite in this process; deliberate errors become its outcome."""
     started = time.monotonic()
     try:
-        result = import_module(f'benchmarks.suites.{name}').run(options, say)
+        suite = import_module(f'benchmarks.suites.{name}.suite')
+        result = suite.run(options, progress)
     except (MissingDependencyError, NotMeasuredError) as err:
-        return _unmeasured(name, started, str(err))
+        return _not_measured(name, started, str(err))
     except HydranetError as err:
-        return _unmeasured(name, started, str(err), failed=True)
+        return _not_measured(name, started, str(err), failed=True)
     except ImportError as err:
-        cure = missing_package(err)
-        if not cure:
+        remedy = missing_package(err)
+        if not remedy:
             raise
-        return _unmeasured(name, started, cure)
+        return _not_measured(name, started, remedy)
     return Outcome(name, time.monotonic() - started, result)
 
 
-def _unmeasured(name: str, started: float, why: str, failed: bool = False) -> Outcome:
-    return Outcome(name, time.monotonic() - started, None, ' '.join(why.split()), failed)
+def _not_measured(name: str, started: float, reason: str, failed: bool = False) -> Outcome:
+    return Outcome(name, time.monotonic() - started, None, ' '.join(reason.split()), failed)
 
 
-def _say(part: str, text: str) -> None:
-    print(f'{part}: {text}', file=sys.stderr, flush=True)
+def _print_progress(suite: str, text: str) -> None:
+    print(f'{suite}: {text}', file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Run the part that the command line names and write its object."""
-    name, order, answer = sys.argv[1:]
-    given = json.loads(Path(order).read_text(encoding='utf-8'))
+    """Run the suite named on the command line and write its object."""
+    name, request, response = sys.argv[1:]
+    given = json.loads(Path(request).read_text(encoding='utf-8'))
     given['model'] = Path(given['model']) if given['model'] else None
-    outcome = run_part(name, BenchOptions(**given), partial(_say, name))
+    outcome = run_suite(name, BenchOptions(**given), partial(_print_progress, name))
     text = json.dumps(outcome.to_json(), allow_nan=False)
-    Path(answer).write_text(text, encoding='utf-8')
+    Path(response).write_text(text, encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""The official network as its authors run it, and its export as ours: the same weights in both."""
+"""The official network structure with random weights, and its export by this package."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def official_network(classes: int = 6, seed: int = SEED) -> HydraNet:
     """
     Return the official structure for segmentation and depth, in evaluation mode.
 
-    Each 5x5 max pool is one module and batch norm stands apart from its convolution, as in the
-    official code. The weights are drawn, with batch norm statistics of a trained network's size:
-    how long a network takes does not depend on them.
+    As in the official code, each 5x5 max pool is one module and batch norm is not fused into the
+    convolutions. The weights are random, with batch norm statistics in the range of a trained
+    network: the run time does not depend on the values.
 
-    :param classes: outputs of the segmentation head
+    :param classes: number of outputs of the segmentation head.
     """
     import torch
     from torch import nn
@@ -40,22 +40,22 @@ def official_network(classes: int = 6, seed: int = SEED) -> HydraNet:
             if isinstance(child, MaxPool5):
                 setattr(module, name, nn.MaxPool2d(5, stride=1, padding=2))
     for name, weight in network.decoder.named_parameters():
-        if name.endswith('pre.weight'):  # were both heads' alike, they would be computed once
+        if name.endswith('pre.weight'):  # equal weights of both heads would be computed only once
             nn.init.uniform_(weight, 0.5, 1.5, generator=generator)
     return network
 
 
-def export_ours(network: HydraNet, path: Path, upsampling: str = 'bilinear') -> Path:
+def export_model(network: HydraNet, path: Path, upsampling: str = 'bilinear') -> Path:
     """
-    Write the model file that ``hydranet export`` makes of these weights; return its path.
+    Export these weights as ``hydranet export`` does; return the path of the model file.
 
-    :raises MissingDependencyError: if onnx is not installed
+    :raises MissingDependencyError: if onnx is not installed.
     """
     from hydranet_ros.model_files.metadata import ModelInfo
+    from hydranet_ros.model_files.preset import Preset
     from hydranet_ros.network.export import require_packages, write_graph
     from hydranet_ros.network.export_module import DeployedNetwork
     from hydranet_ros.network.hydranet import HydraNet
-    from hydranet_ros.model_files.preset import Preset
 
     require_packages()
     ours = HydraNet(network.config).eval()

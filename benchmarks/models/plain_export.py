@@ -1,4 +1,4 @@
-"""What our model file is held against: the official structure as torch exports it, and its cut."""
+"""The official structure as PyTorch exports it, and model files cut at their heads."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from hydranet_ros.network.hydranet import HydraNet
 
 OPSET = 17
-RAW_OUTPUTS = ('logits', 'depth')
-WHOLE_OUTPUTS = ('labels', 'depth')
+HEAD_OUTPUTS = ('logits', 'depth')
+FULL_OUTPUTS = ('labels', 'depth')
 
 
-def export_raw(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
+def export_heads(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
     """
-    Export the network alone: ``image`` float32 (1, 3, H, W), normalised by the caller, to
-    ``logits`` (1, C, H/4, W/4) and ``depth`` (1, 1, H/4, W/4).
+    Export the network up to its heads, for one fixed image size.
 
-    The size is fixed in the graph, which is the best that can be done for it.
+    ``image`` float32 (1, 3, H, W), normalized by the caller, to ``logits`` (1, C, H/4, W/4) and
+    ``depth`` (1, 1, H/4, W/4). A fixed size is the fastest form of a plain export.
     """
     import torch
     from torch import Tensor, nn
 
-    class Raw(nn.Module):
+    class Heads(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
@@ -40,29 +40,27 @@ def export_raw(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
             found = self.network(image)
             return found['segmentation'], found['depth']
 
-    return _export(Raw(), torch.zeros(1, 3, *size), path, RAW_OUTPUTS)
+    return _export(Heads(), torch.zeros(1, 3, *size), path, HEAD_OUTPUTS)
 
 
-def export_whole(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
+def export_full(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
     """
-    Export the network with what our graph has around it, in torch's plain operations: ``image``
-    uint8 (1, H, W, 3) to ``labels`` uint8 (1, H, W) and ``depth`` float32 (1, H, W).
+    Export the network with normalization, upsampling and argmax as plain PyTorch operations.
+
+    ``image`` uint8 (1, H, W, 3) to ``labels`` uint8 (1, H, W) and ``depth`` float32 (1, H, W).
     """
     import torch
     from torch import Tensor, nn
     from torch.nn import functional
 
-    from hydranet_ros.network.hydranet import MEAN, STD
-
-    class Whole(nn.Module):
+    class Full(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
 
         def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-            pixels = image.permute(0, 3, 1, 2).float() / 255
-            mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
-            found = self.network((pixels - mean) / std)
+            offset, factor = self.network.normalization()
+            found = self.network((image.permute(0, 3, 1, 2).float() - offset) * factor)
             logits, depth = (
                 functional.interpolate(found[name], size=size, mode='bilinear')
                 for name in ('segmentation', 'depth')
@@ -70,7 +68,7 @@ def export_whole(network: HydraNet, path: Path, size: tuple[int, int]) -> Path:
             return logits.argmax(1).to(torch.uint8), depth[:, 0].abs()
 
     image = torch.zeros(1, *size, 3, dtype=torch.uint8)
-    return _export(Whole(), image, path, WHOLE_OUTPUTS)
+    return _export(Full(), image, path, FULL_OUTPUTS)
 
 
 def _export(
@@ -89,10 +87,10 @@ def _export(
 
 def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
     """
-    Return our model file without what follows its heads, and the names of its outputs then.
+    Cut a model file of this package at its heads; return it and the names of its outputs.
 
-    From ``labels`` and from ``depth`` the graph is followed back to where the upsampling starts.
-    Both may start at one tensor; then there is one output with all channels, depth last.
+    The cut is before the upsampling of ``labels`` and ``depth``. Both may start at one tensor;
+    then there is one output with all channels, depth last.
 
     :raises BenchError: if no upsampling is found.
     """
@@ -101,17 +99,17 @@ def cut_at_heads(model: bytes) -> tuple[bytes, tuple[str, ...]]:
 
     from hydranet_ros.inference.subgraph import prune
 
-    whole = onnx.load_from_string(model)
-    names = tuple(dict.fromkeys(_upsampled(whole.graph, name) for name in WHOLE_OUTPUTS))
-    del whole.graph.output[:]
-    whole.graph.output.extend(
+    full = onnx.load_from_string(model)
+    names = tuple(dict.fromkeys(_upsampled(full.graph, name) for name in FULL_OUTPUTS))
+    del full.graph.output[:]
+    full.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
     )
-    return prune(whole.SerializeToString(), names), names
+    return prune(full.SerializeToString(), names), names
 
 
 def _upsampled(graph: onnx.GraphProto, output: str) -> str:
-    """Return the tensor whose upsampling becomes this output."""
+    """Return the tensor that is upsampled to this output."""
     producers = {name: node for node in graph.node for name in node.output}
     name = output
     while name in producers:
@@ -120,20 +118,19 @@ def _upsampled(graph: onnx.GraphProto, output: str) -> str:
             return node.input[0]
         name = node.input[0]
     raise BenchError(
-        f'The model file makes {output!r} by no Resize that can be followed back over first '
-        'inputs; the network cannot be told from what follows it.'
+        f'The model file has no Resize on the path to {output!r}; it cannot be cut at its heads.'
     )
 
 
 def in_channels_first(outputs: Sequence[np.ndarray], like: Sequence[np.ndarray]) -> np.ndarray:
     """
-    Return a network's heads as one array (1, C + 1, H/4, W/4), logits first, depth last.
+    Return head outputs as one array (1, C + 1, H/4, W/4), logits first, depth last.
 
-    :param outputs: one array with all channels, or two; channels at the end or after the batch.
-    :param like: logits (1, C, h, w) and depth (1, 1, h, w), whose shape tells which.
+    :param outputs: one array with all channels, or two; channels first or last.
+    :param like: logits (1, C, h, w) and depth (1, 1, h, w); their height tells the two apart.
     """
     import numpy as np
 
     rows = like[0].shape[2]
-    turned = [item if item.shape[2] == rows else item.transpose(0, 3, 1, 2) for item in outputs]
-    return np.concatenate(turned, 1)
+    arranged = [item if item.shape[2] == rows else item.transpose(0, 3, 1, 2) for item in outputs]
+    return np.concatenate(arranged, 1)

@@ -1,1 +1,1 @@
-"""``python -m benchmarks``: every millisecond between the camera and the subscriber, side by side."""
+"""Benchmark suites, one folder each; ``suite.run`` is the entry of each."""

@@ -1,8 +1,8 @@
 """
-A subscriber in a process of its own: ``python -m benchmarks.suites.listener TOPIC=TYPE ...``.
+A subscriber process: ``python -m benchmarks.suites.frame.subscriber TOPIC=TYPE ...``.
 
-Answers each line on standard input with one line of JSON: by topic, how many messages came and
-the sha256 of the last one's data. Ends when standard input does.
+It answers each line on standard input with one line of JSON: the message count of each topic and
+the sha256 of its last message's data. It ends when standard input is closed.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, PointCloud2
 
-from hydranet_ros.ros.ending import until_told_to_end
-from hydranet_ros.ros.profile import keep_large_blocks
+from hydranet_ros.ros.dds_profile import keep_large_blocks
+from hydranet_ros.ros.shutdown import until_told_to_end
 
-KINDS = {'Image': Image, 'PointCloud2': PointCloud2}
+MESSAGE_TYPES = {'Image': Image, 'PointCloud2': PointCloud2}
 _QUEUE = 5
 
 
-class Listener:
-    """What has come on each topic; the messages themselves are let go."""
+class Subscriber:
+    """Counts of messages by topic, and the data of each topic's last message."""
 
     def __init__(self, topics: dict[str, str]) -> None:
-        self.node = rclpy.create_node('bench_listener')
+        self.node = rclpy.create_node('bench_subscriber')
         self.counts = dict.fromkeys(topics, 0)
         self.last: dict[str, Any] = {}
-        for topic, kind in topics.items():
-            self._subscribe(topic, KINDS[kind])
+        for topic, message_type in topics.items():
+            self._subscribe(topic, MESSAGE_TYPES[message_type])
 
-    def _subscribe(self, topic: str, kind: type) -> None:
-        def heard(message: Any) -> None:
+    def _subscribe(self, topic: str, message_type: type) -> None:
+        def received(message: Any) -> None:
             self.counts[topic] += 1
             self.last[topic] = message.data
 
-        self.node.create_subscription(kind, topic, heard, _QUEUE)
+        self.node.create_subscription(message_type, topic, received, _QUEUE)
 
     def report(self) -> dict[str, Any]:
-        """Return count and hash by topic."""
-        return {topic: self._of(topic) for topic in self.counts}
+        """Return count and checksum by topic."""
+        return {topic: self._report_of(topic) for topic in self.counts}
 
-    def _of(self, topic: str) -> dict[str, Any]:
+    def _report_of(self, topic: str) -> dict[str, Any]:
         data = self.last.get(topic, b'')
         return {'count': self.counts[topic], 'sha256': hashlib.sha256(data).hexdigest()}
 
 
 def main(arguments: list[str]) -> None:
-    """Listen until standard input ends."""
+    """Subscribe until standard input is closed."""
     keep_large_blocks()
     rclpy.init()
-    listener = Listener(dict(item.split('=') for item in arguments))
+    subscriber = Subscriber(dict(item.split('=') for item in arguments))
     executor = SingleThreadedExecutor()
-    executor.add_node(listener.node)
+    executor.add_node(subscriber.node)
 
     def spin() -> None:
         with until_told_to_end():
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     thread = threading.Thread(target=spin, daemon=True)
     thread.start()
     for _ in sys.stdin:
-        print(json.dumps(listener.report()), flush=True)
+        print(json.dumps(subscriber.report()), flush=True)
     rclpy.try_shutdown()
     thread.join(5)
 

@@ -1,7 +1,7 @@
 """
-The ways to run the network on an NVIDIA GPU that :mod:`benchmarks.suites.gpu` compares.
+Variants of the network on an NVIDIA GPU: PyTorch, ONNX Runtime's CUDA provider and TensorRT.
 
-Not run on hardware yet; see there.
+Not run on hardware yet; see :mod:`benchmarks.suites.gpu.suite`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.suites.official import official_network
+from benchmarks.models.official_network import official_network
 from hydranet_ros.errors import BenchError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from hydranet_ros.network.hydranet import HydraNet
 
-BASELINE = 'PyTorch eager, float32'
+PYTORCH = 'PyTorch eager, float32'
 WIDTHS = {'float32': 4, 'float16': 2, 'bfloat16': 2}
-"""Precisions, and the bytes of a number in them."""
+"""Bytes of a value by precision."""
 SIZE = (480, 640)
 _GEMM_SIZE = 8192
 _COPY_BYTES = 1 << 30
@@ -31,7 +31,7 @@ _COPY_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class DeviceLimits:
-    """Operations a second by precision, bytes a second of memory and of copies to the device."""
+    """Operations per second by precision; bytes per second of memory and of host copies."""
 
     flops: Mapping[str, float]
     memory: float
@@ -39,12 +39,13 @@ class DeviceLimits:
 
 
 @dataclass
-class Competitor:
+class Variant:
     """
-    One way to run the network on the device.
+    One variant of the network on the device.
 
-    :param call: from ``image`` to (labels, depth), all on the device.
-    :param precision: a key of the precisions; its floors are those of the convolutions in it.
+    :param precision: a key of :data:`WIDTHS`.
+    :param call: computes (labels, depth) from the image, all on the device.
+    :param device_ms: device time of each call; ``launch_ms`` is the time of the host.
     """
 
     name: str
@@ -54,8 +55,8 @@ class Competitor:
     launch_ms: list[float] = field(default_factory=list)
 
 
-def our_network() -> HydraNet:
-    """Return the product's network with the weights of the official structure."""
+def product_network() -> HydraNet:
+    """Return this package's network with the weights of the official structure."""
     from hydranet_ros.network.hydranet import HydraNet
 
     official = official_network()
@@ -68,17 +69,14 @@ def device_module(
     network: HydraNet, precision: str, *, channels_last: bool = True
 ) -> torch.nn.Module:
     """
-    Return the deployed network for batches, all from pixels to labels and depth on one device.
+    Return a module from a batch of pixels to labels and depth, all on one device.
 
-    Pixels are normalised in float32 and then rounded to ``precision``. Depth is given back in
-    float32.
+    Pixels are normalized in float32 and then rounded to ``precision``; depth is float32.
 
-    :param channels_last: keep the camera's order of bytes throughout the network.
+    :param channels_last: use channels-last memory throughout the network.
     """
     import torch
     from torch import nn
-
-    from hydranet_ros.network.hydranet import MEAN, STD
 
     kind = getattr(torch, precision)
     order = torch.channels_last if channels_last else torch.contiguous_format
@@ -89,8 +87,9 @@ def device_module(
 
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer('offset', 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
-            self.register_buffer('factor', 1 / (255 * torch.tensor(STD).view(1, 3, 1, 1)))
+            offset, factor = network.normalization()
+            self.register_buffer('offset', offset)
+            self.register_buffer('factor', factor)
             self.network = network.to(dtype=kind, memory_format=order)  # type: ignore[call-overload]
 
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,34 +105,34 @@ def device_module(
     return OnDevice().eval()
 
 
-def build_competitors(
+def build_variants(
     batch: int, image: torch.Tensor, folder: Path, stream: Any, notes: list[str],
-    say: Callable[[str], None],
-) -> list[Competitor]:  # fmt: skip
-    """Build what can be built here, :data:`BASELINE` first; what cannot be is a note."""
+    progress: Callable[[str], None],
+) -> list[Variant]:  # fmt: skip
+    """Build all variants that work here, :data:`PYTORCH` first; add a note for each other one."""
     import torch
 
     official = device_module(official_network(), 'float32', channels_last=False).cuda()
-    found = [Competitor(BASELINE, 'float32', _bound(official, image))]
+    found = [Variant(PYTORCH, 'float32', _bound(official, image))]
     for precision in WIDTHS:
-        module = device_module(our_network(), precision).cuda()
+        module = device_module(product_network(), precision).cuda()
         if precision != 'float32':
             name = f'PyTorch eager, {precision}'
-            found.append(Competitor(name, precision, _bound(module, image)))
-        say(f'batch {batch}: PyTorch in {precision}')
+            found.append(Variant(name, precision, _bound(module, image)))
+        progress(f'batch {batch}: PyTorch in {precision}')
         graph = _attempt(f'PyTorch, CUDA graph, {precision}', notes, _cuda_graph, module, image)
         if graph:
-            found.append(Competitor(f'PyTorch, CUDA graph, {precision}', precision, graph))
+            found.append(Variant(f'PyTorch, CUDA graph, {precision}', precision, graph))
         if precision == 'float16':
             compiled = _attempt('torch.compile', notes, _compiled, module, image)
             if compiled:
-                found.append(Competitor(f'torch.compile, {precision}', precision, compiled))
+                found.append(Variant(f'torch.compile, {precision}', precision, compiled))
     path = _export(batch, folder / f'batch{batch}.onnx')
     for name, precision, providers in _providers(folder, stream):
-        say(f'batch {batch}: {name}')
+        progress(f'batch {batch}: {name}')
         call = _attempt(name, notes, _session, path, providers, image)
         if call:
-            found.append(Competitor(name, precision, call))
+            found.append(Variant(name, precision, call))
     torch.cuda.synchronize()
     return found
 
@@ -142,7 +141,7 @@ def _attempt(name: str, notes: list[str], build: Callable, *arguments: Any) -> A
     try:
         call = build(*arguments)
         call()
-    except Exception as err:  # a compiler, a driver, a provider: each has errors of its own
+    except Exception as err:  # compilers, drivers and providers raise errors of their own
         first = str(err).strip().splitlines()
         notes.append(f'{name} was left out: {type(err).__name__}: {first[0] if first else ""}')
         return None
@@ -178,14 +177,14 @@ def _compiled(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tupl
 
 
 def _export(batch: int, path: Path) -> Path:
-    """Write the network with what follows it, for a fixed batch."""
+    """Export the network with upsampling and argmax, for a fixed batch size."""
     import warnings
 
     import torch
 
     from hydranet_ros.network.export import OPSET
 
-    module = device_module(our_network(), 'float32', channels_last=False)
+    module = device_module(product_network(), 'float32', channels_last=False)
     image = torch.zeros(batch, *SIZE, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
@@ -197,7 +196,7 @@ def _export(batch: int, path: Path) -> Path:
 
 
 def _providers(folder: Path, stream: Any) -> list[tuple[str, str, list]]:
-    """Return name, precision and provider list of each session that ONNX Runtime should try."""
+    """Return name, precision and provider list of each ONNX Runtime variant."""
     own = {'device_id': 0, 'user_compute_stream': str(stream.cuda_stream)}
     cuda = {**own, 'use_tf32': 0, 'cudnn_conv_algo_search': 'EXHAUSTIVE'}
     cache = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': str(folder)}
@@ -228,7 +227,7 @@ def _session(path: Path, providers: list, image: torch.Tensor) -> Callable[[], t
     session = runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     wanted = providers[0][0]
     if session.get_providers()[0] != wanted:
-        raise BenchError(f'{wanted} did not load; onnxruntime names the missing library above')
+        raise BenchError(f'{wanted} did not load; see the message of onnxruntime above.')
     labels = torch.empty(image.shape[:3], dtype=torch.uint8, device='cuda')
     depth = torch.empty(image.shape[:3], dtype=torch.float32, device='cuda')
     binding = session.io_binding()
@@ -245,8 +244,8 @@ def _session(path: Path, providers: list, image: torch.Tensor) -> Callable[[], t
     return call
 
 
-def first_pipeline(host: torch.Tensor) -> Callable[[], None]:
-    """Return what one would write first for one image: only the network is on the device."""
+def naive_pipeline(host: torch.Tensor) -> Callable[[], None]:
+    """Return a simple pipeline for one image: only the network runs on the device."""
     import cv2
     import torch
 
@@ -270,7 +269,7 @@ def first_pipeline(host: torch.Tensor) -> Callable[[], None]:
 
 
 def device_limits() -> DeviceLimits:
-    """Measure the device: matrix products by precision, a copy within it, a copy to it."""
+    """Measure matrix products by precision, a copy within the device and a copy to it."""
     import torch
 
     flops = {}
@@ -291,7 +290,7 @@ def device_limits() -> DeviceLimits:
 
 
 def _seconds(call: Callable[[], object], trials: int = 10) -> float:
-    """Return the shortest device time of some calls."""
+    """Return the shortest device time of several calls, in seconds."""
     import torch
 
     took = []

@@ -1,7 +1,7 @@
 """
-The network's convolutions counted, and the shortest time that a device allows for them.
+Operations and memory traffic of the network's convolutions, and the time floors of a device.
 
-PyTorch's meta device carries shapes without values, so that a count costs nothing and is exact.
+The count is exact; PyTorch's meta device computes shapes without values.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Layer:
     One convolution.
 
     :param macs: multiply-adds.
-    :param values: numbers it reads and writes: input, weights, output, each once.
-    :param weights: those that are weights.
+    :param values: values it reads and writes (input, weights, output), each counted once.
+    :param weights: weights among them.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Layer:
 @dataclass(frozen=True)
 class Floors:
     """
-    Shortest times of the network on a device, milliseconds.
+    Shortest times of the network on a device, in milliseconds.
 
-    :param arithmetic: its multiplications at the rate of the largest matrix product.
-    :param layers: the tensors of each convolution through memory once; what a runtime can reach
-        that fuses activations, sums and pools into convolutions and nothing more.
-    :param fused: only image, weights and results through memory; no runtime gets there.
+    :param arithmetic: all operations at the rate of the largest matrix product.
+    :param layers: the tensors of each convolution moved once; reachable for a runtime that fuses
+        activations, sums and pools into convolutions.
+    :param fused: only image, weights and results moved; not reachable.
     """
 
     arithmetic: float
@@ -49,13 +49,13 @@ class Floors:
 
     @property
     def binding(self) -> float:
-        """Return the longer of arithmetic and layers."""
+        """Return the larger of ``arithmetic`` and ``layers``."""
         return max(self.arithmetic, self.layers)
 
 
 def convolutions(network: HydraNet, batch: int, size: tuple[int, int]) -> tuple[Layer, ...]:
     """
-    Return the convolutions that an image batch (batch, 3, H, W) meets, in the order of the code.
+    Return the convolutions of an image batch (batch, 3, H, W), in the order of the code.
 
     :param size: (height, width) in pixels.
     """
@@ -86,10 +86,10 @@ def floors(
     """
     Return the shortest times of these convolutions.
 
-    :param width: bytes of a number: 4 for float32, 2 for half precision.
+    :param width: bytes of a value: 4 for float32, 2 for half precision.
     :param outside: bytes of the image and of the results.
-    :param flops: operations a second of the largest matrix product in this precision.
-    :param bandwidth: bytes a second of memory.
+    :param flops: operations per second of the largest matrix product in this precision.
+    :param bandwidth: bytes per second of the memory.
     """
     moved = width * sum(layer.values for layer in layers)
     weights = width * sum(layer.weights for layer in layers)

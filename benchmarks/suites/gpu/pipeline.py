@@ -1,7 +1,7 @@
 """
-The product's own path of a frame on a GPU, beside what one would write first.
+Whole frames on a GPU: pixels to mask, depth and cloud, beside a simple pipeline.
 
-It has not been run on hardware yet, see :mod:`benchmarks.suites.gpu`; on the CPU it is tested.
+Not run on hardware yet; see :mod:`benchmarks.suites.gpu.suite`; on the CPU it is tested.
 """
 
 from __future__ import annotations
@@ -15,37 +15,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.suites.frame_rig import WANTED, camera_of
-from benchmarks.suites.result import Figure, Series, Table, interleaved, pair_ratio
-from hydranet_ros.inference.engine import Engine
+from benchmarks.harness.interleaving import interleaved
+from benchmarks.harness.results import Metric, Series, Table, pair_ratio
+from benchmarks.suites.frame.fixture import OUTPUTS, make_camera
 from hydranet_ros.errors import BenchError, HydranetError
-from hydranet_ros.perception.pipeline import Perception, PerceptionResult
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.perception.pipeline import Perception, PerceptionResult
 
-WAYS = {
+PROVIDER_OPTIONS = {
     'cuda_float32': EngineOptions('cuda'),
     'tensorrt_float32': EngineOptions('tensorrt'),
     'tensorrt_float16': EngineOptions('tensorrt', fp16=True),
 }
-SAME_LABELS = 0.98
-"""Share of pixels that must have the class that the CPU says, in either precision."""
-_STREAMED = 60
+MIN_EQUAL_LABELS = 0.98
+"""Share of labels that must equal those of the CPU, in either precision."""
+_STREAM_FRAMES = 60
 
 
 @dataclass(frozen=True)
-class ProductFindings:
-    """Figures, a table, notes, and the whole times."""
+class PipelineResult:
+    """Metrics, a table, notes and times."""
 
-    figures: Mapping[str, Figure]
+    metrics: Mapping[str, Metric]
     table: Table
     notes: Sequence[str]
     times: Mapping[str, Series]
 
 
-def open_ways(model: Path, notes: list[str]) -> dict[str, Perception]:
-    """Return the product on each provider that can be had; the others are notes."""
+def open_providers(model: Path, notes: list[str]) -> dict[str, Perception]:
+    """Return the pipeline on each provider that works here; add a note for each other one."""
     found = {}
-    for name, options in WAYS.items():
+    for name, options in PROVIDER_OPTIONS.items():
         try:
             engine = Engine(model, options, report=notes.append)
         except HydranetError as err:
@@ -56,68 +57,68 @@ def open_ways(model: Path, notes: list[str]) -> dict[str, Perception]:
     return found
 
 
-def measure_product(
-    ways: Mapping[str, Perception], reference: Perception, images: Sequence[NDArray[np.uint8]],
-    rounds: int, baseline: tuple[str, Callable[[], object]],
-) -> ProductFindings:  # fmt: skip
+def measure_pipeline(
+    pipelines: Mapping[str, Perception], reference: Perception,
+    images: Sequence[NDArray[np.uint8]], rounds: int, baseline: tuple[str, Callable[[], object]],
+) -> PipelineResult:  # fmt: skip
     """
-    Time whole frames: from pixels in memory to mask, depth and cloud in the messages' arrays.
+    Time whole frames: from pixels in memory to mask, depth and cloud in message arrays.
 
-    :param reference: says what is right.
-    :param images: (H, W, 3) uint8 RGB of one size; the first is used where one is timed.
-    :param baseline: name of what is in turn with them, and a call.
-    :raises BenchError: if labels or clouds differ from the reference's by more than rounding.
+    :param reference: pipeline on the CPU.
+    :param images: (H, W, 3) uint8 RGB of one size; single frames use the first one.
+    :param baseline: name and call of the baseline, which runs interleaved with them.
+    :raises BenchError: if labels or clouds differ from the reference.
     """
-    camera = camera_of(*images[0].shape[:2])
-    wanted = reference.process(images[0], camera, wanted=WANTED)
+    camera = make_camera(*images[0].shape[:2])
+    wanted = reference.process(images[0], camera, wanted=OUTPUTS)
     calls = {
-        name: partial(perception.process, images[0], camera, wanted=WANTED)
-        for name, perception in ways.items()
+        name: partial(perception.process, images[0], camera, wanted=OUTPUTS)
+        for name, perception in pipelines.items()
     }
-    figures: dict[str, Figure] = {}
+    metrics: dict[str, Metric] = {}
     notes = []
     for name, call in calls.items():
-        same = _same_labels(name, call(), wanted)
-        notes.append(f'{name}: the class of the CPU in {same:.3%} of the pixels')
+        equal = _equal_labels(name, call(), wanted)
+        notes.append(f'{name}: {equal:.3%} of the labels equal those of the CPU')
     baseline_name, baseline_call = baseline
     times = interleaved({baseline_name: baseline_call, **calls}, rounds, rest=0.0)
     rows = []
-    for name, perception in ways.items():
-        rate = streamed(perception, images)
+    for name, perception in pipelines.items():
+        rate = stream_rate(perception, images)
         speedup = pair_ratio(times[baseline_name], times[name])
-        figures |= {
-            f'product_{name}_640x480_ms': times[name].median,
-            f'product_{name}_640x480_streamed_hz': rate,
-            f'product_{name}_speedup_vs_pipeline_640x480': speedup.median,
+        metrics |= {
+            f'frame_ms_{name}_640x480': times[name].median,
+            f'stream_hz_{name}_640x480': rate,
+            f'frame_speedup_vs_naive_{name}_640x480': speedup.median,
         }
         rows.append((
             name, f'{times[name].median:.3f}', f'{times[name].p95:.3f}', f'{rate:.0f}',
             str(speedup),
         ))  # fmt: skip
     header = (
-        '', 'frame ms', 'p95', 'frames/s, overlapping', f'times faster than {baseline_name}',
+        '', 'frame ms', 'p95 ms', 'frames/s, overlapped', f'{baseline_name} / ours',
     )  # fmt: skip
-    table = Table('the product, 640x480, pixels to mask, depth and cloud', header, rows)
-    return ProductFindings(figures, table, notes, times)
+    table = Table('Whole frame, 640x480: pixels to mask, depth and cloud', header, rows)
+    return PipelineResult(metrics, table, notes, times)
 
 
-def streamed(perception: Perception, images: Sequence[NDArray[np.uint8]]) -> float:
-    """Return frames a second where one is at work while the results of another come down."""
-    camera = camera_of(*images[0].shape[:2])
-    frames = [(images[index % len(images)], camera, index) for index in range(_STREAMED)]
+def stream_rate(perception: Perception, images: Sequence[NDArray[np.uint8]]) -> float:
+    """Return frames per second when computing and copying of consecutive frames overlap."""
+    camera = make_camera(*images[0].shape[:2])
+    frames = [(images[index % len(images)], camera, index) for index in range(_STREAM_FRAMES)]
     started = time.perf_counter()
-    for _ in perception.stream(frames, wanted=WANTED):
+    for _ in perception.stream(frames, wanted=OUTPUTS):
         pass
-    return _STREAMED / (time.perf_counter() - started)
+    return _STREAM_FRAMES / (time.perf_counter() - started)
 
 
-def _same_labels(name: str, got: PerceptionResult, wanted: PerceptionResult) -> float:
+def _equal_labels(name: str, got: PerceptionResult, wanted: PerceptionResult) -> float:
     if got.labels is None or wanted.labels is None or got.cloud is None:
-        raise BenchError(f'{name} gives no labels or no cloud of this model; it needs both tasks.')
+        raise BenchError(f'{name}: no labels or no cloud; the model must have both tasks.')
     same = float(np.mean(got.labels == wanted.labels))
-    if same < SAME_LABELS or not np.array_equal(got.cloud.data['label'], got.labels):
+    if same < MIN_EQUAL_LABELS or not np.array_equal(got.cloud.data['label'], got.labels):
         raise BenchError(
-            f'{name}: {same:.2%} of the pixels have the class that the CPU says; at least '
-            f'{SAME_LABELS:.0%} must, else the times mean nothing.'
+            f'{name}: {same:.2%} of the labels equal those of the CPU; expected at least '
+            f'{MIN_EQUAL_LABELS:.0%}.'
         )
     return same

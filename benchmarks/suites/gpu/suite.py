@@ -1,16 +1,14 @@
 """
-The network and what follows it on an NVIDIA GPU: TensorRT, CUDA, PyTorch, side by side.
+Network and whole frame on an NVIDIA GPU: TensorRT, ONNX Runtime's CUDA provider and PyTorch.
 
-**This module has not been run on hardware yet**: it was written where no GPU was. Its counts,
-floors and tables are tested without one. It runs from one command where there is a GPU::
+**This suite has not been run on hardware yet**; its counts, floors and tables are tested without
+a GPU.
 
-    python -m benchmarks gpu --json gpu.json
-
-Every competitor takes uint8 pixels (B, H, W, 3) that lie on the device and leaves labels
-(B, H, W) uint8 and depth (B, H, W) float32 there. Device time is between two CUDA events around
-that; the whole callback is copy in from pinned memory, that, copy out to pinned memory, and
-waiting. What one would write first stands beside it: it normalises with NumPy, runs eager PyTorch
-in float32, copies logits and depth back and resizes them with OpenCV.
+Each variant computes labels (B, H, W) uint8 and depth (B, H, W) float32 from uint8 pixels
+(B, H, W, 3), all in device memory. *Device time* is measured between two CUDA events. A *callback*
+copies the pixels from pinned memory, runs the variant, copies the results to pinned memory and
+waits. The *naive pipeline* normalizes with NumPy, runs eager PyTorch in float32, copies logits and
+depth back and resizes them with OpenCV.
 """
 
 from __future__ import annotations
@@ -25,29 +23,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.suites.gpu_competitors import (
-    BASELINE,
-    SIZE,
-    WIDTHS,
-    Competitor,
-    DeviceLimits,
-    build_competitors,
-    device_limits,
-    first_pipeline,
-)
-from benchmarks.suites.gpu_product import measure_product, open_ways
-from benchmarks.suites.layers import Floors, convolutions, floors
-from benchmarks.suites.material import digest, picture
-from benchmarks.suites.official import official_network
-from benchmarks.suites.result import (
-    BenchOptions,
-    Figure,
-    PartResult,
+from benchmarks.harness.inputs import digest, make_image
+from benchmarks.harness.interleaving import interleaved
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.results import (
+    Chart,
+    Metric,
     Series,
+    SuiteResult,
     Table,
-    interleaved,
     pair_ratio,
 )
+from benchmarks.models.official_network import official_network
+from benchmarks.suites.gpu.baselines import (
+    PYTORCH,
+    SIZE,
+    WIDTHS,
+    DeviceLimits,
+    Variant,
+    build_variants,
+    device_limits,
+    naive_pipeline,
+)
+from benchmarks.suites.gpu.layer_costs import Floors, convolutions, floors
+from benchmarks.suites.gpu.pipeline import measure_pipeline, open_providers
 from hydranet_ros.errors import BenchError, NotMeasuredError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.inference.engine import Engine
@@ -59,64 +58,69 @@ if TYPE_CHECKING:
     import torch
 
 BATCHES = (1, 2, 4, 8)
-PIPELINE = 'eager PyTorch, NumPy and OpenCV'
+FRAME_RUN = '640x480, whole frame'
+NAIVE = 'naive pipeline: PyTorch eager, NumPy, OpenCV'
 FLOAT32_TOLERANCE = 1e-3
 LABEL_TOLERANCE = 1e-2
 
 
-def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
+def run(options: BenchOptions, progress: Callable[[str], None]) -> SuiteResult:
     """
     Measure at 640x480, batch 1, 2, 4 and 8; in quick mode batch 1.
 
     :raises NotMeasuredError: without a GPU that PyTorch can use.
-    :raises BenchError: if a competitor in float32 does not agree with eager PyTorch.
+    :raises BenchError: if a float32 variant differs from eager PyTorch.
     """
     os.environ['NVIDIA_TF32_OVERRIDE'] = '0'  # float32 means float32, in TensorRT too
     import torch
 
     if not torch.cuda.is_available():
-        raise NotMeasuredError(
-            f'no NVIDIA GPU that PyTorch {torch.__version__} can use; run this part where one is'
-        )
+        raise NotMeasuredError(f'no NVIDIA GPU that PyTorch {torch.__version__} can use')
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     limits = device_limits()
-    found = _Findings(limit_figures(limits))
+    found = _Results(limit_metrics(limits))
     for batch in BATCHES[:1] if options.quick else BATCHES:
         with tempfile.TemporaryDirectory() as folder:
-            _measure_batch(batch, Path(folder), options, limits, found, say)
-    _measure_product(options, found, say)
-    return PartResult(
-        'gpu', found.figures, found.tables, tuple(dict.fromkeys(found.notes)), found.inputs,
-        found.runs,
+            _measure_batch(batch, Path(folder), options, limits, found, progress)
+    _measure_frames(options, found, progress)
+    return SuiteResult(
+        'gpu', found.metrics, found.tables, tuple(dict.fromkeys(found.notes)), found.inputs,
+        found.runs, found.chart,
     )  # fmt: skip
 
 
-def _measure_product(options: BenchOptions, found: _Findings, say: Callable[[str], None]) -> None:
-    """Run the path of the node with its cloud, as a user has it."""
+def _measure_frames(
+    options: BenchOptions, found: _Results, progress: Callable[[str], None]
+) -> None:
+    """Measure whole frames with the shipped model, as the node processes them."""
     import torch
 
-    say('the product on each provider')
+    progress('whole frames on each provider')
     model = options.model or find_model('street.onnx')
     found.inputs[model.name] = sha256_of(model)
-    ways = open_ways(model, found.notes)
-    if not ways:
+    pipelines = open_providers(model, found.notes)
+    if not pipelines:
         return
-    images = [picture(*SIZE, seed=index) for index in range(4)]
+    images = [make_image(*SIZE, seed=index) for index in range(4)]
     reference = Perception(Engine(model, EngineOptions('cpu', threads=options.threads)))
     with torch.no_grad():
-        baseline = (PIPELINE, first_pipeline(torch.from_numpy(np.stack(images[:1])).pin_memory()))
-        product = measure_product(ways, reference, images, options.rounds, baseline)
-    found.figures |= product.figures
-    found.tables.append(product.table)
-    found.notes += product.notes
-    found.runs['640x480, the product'] = product.times
+        baseline = (NAIVE, naive_pipeline(torch.from_numpy(np.stack(images[:1])).pin_memory()))
+        frames = measure_pipeline(pipelines, reference, images, options.rounds, baseline)
+    found.metrics |= frames.metrics
+    found.tables.append(frames.table)
+    found.notes += frames.notes
+    found.runs[FRAME_RUN] = frames.times
+    found.chart = Chart(
+        'Whole frame on the GPU', (FRAME_RUN,), (*pipelines, NAIVE), tuple(pipelines),
+        next(iter(pipelines)),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was found of one competitor at one batch; milliseconds of the batch."""
+    """Times of one variant at one batch size, in milliseconds of the batch."""
 
     name: str
     precision: str
@@ -127,28 +131,28 @@ class Row:
     floors: Floors
 
     @property
-    def images_a_second(self) -> float:
-        """Return the throughput of the device alone."""
+    def images_per_second(self) -> float:
+        """Return the throughput by device time."""
         return 1e3 * self.batch / self.device
 
     @property
-    def of_floor(self) -> float:
-        """Return the share of the device time that its binding floor explains."""
+    def floor_share(self) -> float:
+        """Return the binding floor divided by the device time."""
         return self.floors.binding / self.device
 
 
 def rows_table(title: str, rows: Sequence[Row]) -> Table:
-    """Return a row for each competitor."""
+    """Return a table with one row per variant."""
     header = (
-        '', 'device ms', 'launch ms', 'callback ms', 'p95', 'images/s', 'arithmetic floor ms',
-        'layer floor ms', 'fused floor ms', 'floor / device',
+        '', 'device ms', 'launch ms', 'callback ms', 'callback p95 ms', 'images/s',
+        'arithmetic floor ms', 'layer floor ms', 'fused floor ms', 'floor / device',
     )  # fmt: skip
     return Table(title, header, [
         (
             row.name, f'{row.device:.3f}', f'{row.launch:.3f}', f'{row.callback.median:.3f}',
-            f'{row.callback.p95:.3f}', f'{row.images_a_second:.0f}',
+            f'{row.callback.p95:.3f}', f'{row.images_per_second:.0f}',
             f'{row.floors.arithmetic:.3f}', f'{row.floors.layers:.3f}',
-            f'{row.floors.fused:.3f}', f'{row.of_floor:.0%}',
+            f'{row.floors.fused:.3f}', f'{row.floor_share:.0%}',
         )
         for row in rows
     ])  # fmt: skip
@@ -161,35 +165,38 @@ def copy_bytes(batch: int, size: tuple[int, int]) -> tuple[int, int]:
 
 
 @dataclass
-class _Findings:
-    figures: dict[str, Figure] = field(default_factory=dict)
+class _Results:
+    """Collected results of the suite."""
+
+    metrics: dict[str, Metric] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
     runs: dict[str, Mapping[str, Series]] = field(default_factory=dict)
+    chart: Chart | None = None
 
 
 def _measure_batch(
-    batch: int, folder: Path, options: BenchOptions, limits: DeviceLimits, found: _Findings,
-    say: Callable[[str], None],
+    batch: int, folder: Path, options: BenchOptions, limits: DeviceLimits, found: _Results,
+    progress: Callable[[str], None],
 ) -> None:  # fmt: skip
     import torch
 
-    images = np.stack([picture(*SIZE, seed=index) for index in range(batch)])
+    images = np.stack([make_image(*SIZE, seed=index) for index in range(batch)])
     found.inputs[f'images_gpu_batch{batch}'] = digest(images)
     host = torch.from_numpy(images).pin_memory()
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream), torch.no_grad():
         image = torch.empty_like(host, device='cuda')
         image.copy_(host)
-        competitors = build_competitors(batch, image, folder, stream, found.notes, say)
-        _check(competitors, found, batch)
-        callbacks = {item.name: _Callback(item, host, image, stream) for item in competitors}
+        variants = build_variants(batch, image, folder, stream, found.notes, progress)
+        _check(variants, found, batch)
+        callbacks = {item.name: _Callback(item, host, image, stream) for item in variants}
         calls: dict[str, Callable[[], object]] = dict(callbacks)
         if batch == 1:
-            calls[PIPELINE] = first_pipeline(host)
-        say(f'batch {batch}: {options.rounds} rounds of {len(calls)} competitors')
-        for item in competitors:
+            calls[NAIVE] = naive_pipeline(host)
+        progress(f'batch {batch}: {options.rounds} rounds of {len(calls)} variants')
+        for item in variants:
             item.device_ms.clear()
         times = interleaved(calls, options.rounds, rest=0.0)
     layers = convolutions(official_network(), batch, SIZE)
@@ -201,63 +208,62 @@ def _measure_batch(
             floors(layers, width=WIDTHS[item.precision], outside=outside,
                    flops=limits.flops[item.precision], bandwidth=limits.memory),
         )
-        for item in competitors
+        for item in variants
     ]  # fmt: skip
-    found.runs[f'640x480, batch {batch}, whole callback'] = times
+    found.runs[f'640x480, batch {batch}, callback'] = times
     copies = 1e3 * sum(copy_bytes(batch, SIZE)) / limits.copy
     found.tables.append(
-        rows_table(f'gpu, 640x480, batch {batch}; copies alone {copies:.3f} ms', rows)
+        rows_table(f'GPU, 640x480, batch {batch}; copies alone: {copies:.3f} ms', rows)
     )
-    found.figures |= batch_figures(rows, times)
+    found.metrics |= batch_metrics(rows, times)
 
 
-def batch_figures(rows: Sequence[Row], times: Mapping[str, Series]) -> dict[str, Figure]:
+def batch_metrics(rows: Sequence[Row], times: Mapping[str, Series]) -> dict[str, Metric]:
     """
-    Return the figures of one batch.
+    Return the metrics of one batch size.
 
-    :param times: of the whole callbacks, :data:`BASELINE` among them; :data:`PIPELINE` where it
-        was run.
+    :param times: times of the callbacks, and of :data:`NAIVE` if it was run.
     """
     batch = rows[0].batch
-    found: dict[str, Figure] = {}
+    found: dict[str, Metric] = {}
     for precision in sorted({row.precision for row in rows}):
         best = min((row for row in rows if row.precision == precision), key=lambda row: row.device)
         end = f'{precision}_640x480_batch{batch}'
         found |= {
-            f'device_{end}_ms': best.device,
+            f'device_ms_{end}': best.device,
             f'fastest_{end}': best.name,
-            f'images_{end}_hz': best.images_a_second,
-            f'floor_over_device_{end}': best.of_floor,
+            f'images_hz_{end}': best.images_per_second,
+            f'floor_to_device_{end}': best.floor_share,
         }
     fastest = min(rows, key=lambda row: row.callback.median).callback
     found |= {
-        f'callback_640x480_batch{batch}_ms': fastest.median,
+        f'callback_ms_640x480_batch{batch}': fastest.median,
         f'fastest_callback_640x480_batch{batch}': fastest.name,
-        f'speedup_vs_eager_640x480_batch{batch}': pair_ratio(times[BASELINE], fastest).median,
+        f'speedup_vs_pytorch_640x480_batch{batch}': pair_ratio(times[PYTORCH], fastest).median,
     }
-    if PIPELINE in times:
-        found['speedup_vs_pipeline_640x480'] = pair_ratio(times[PIPELINE], fastest).median
+    if NAIVE in times:
+        found['speedup_vs_naive_640x480'] = pair_ratio(times[NAIVE], fastest).median
     return found
 
 
-def limit_figures(limits: DeviceLimits) -> dict[str, Figure]:
-    """Return the figures of the device itself."""
+def limit_metrics(limits: DeviceLimits) -> dict[str, Metric]:
+    """Return the measured limits of the device as metrics."""
     return {
-        **{f'peak_{name}_gflops': value / 1e9 for name, value in limits.flops.items()},
-        'memory_gbs': limits.memory / 1e9,
-        'copy_gbs': limits.copy / 1e9,
+        **{f'peak_gflops_{name}': value / 1e9 for name, value in limits.flops.items()},
+        'memory_bandwidth_gbs': limits.memory / 1e9,
+        'copy_bandwidth_gbs': limits.copy / 1e9,
     }
 
 
 class _Callback:
-    """Copy in, run between two events, copy out, wait; as a node's callback does."""
+    """Copy the image to the device, run a variant between two events, copy the results back."""
 
     def __init__(
-        self, competitor: Competitor, host: torch.Tensor, image: torch.Tensor, stream: Any
+        self, variant: Variant, host: torch.Tensor, image: torch.Tensor, stream: Any
     ) -> None:
         import torch
 
-        self.competitor, self.host, self.image, self.stream = competitor, host, image, stream
+        self.variant, self.host, self.image, self.stream = variant, host, image, stream
         shape = host.shape[:3]
         self.labels = torch.empty(shape, dtype=torch.uint8).pin_memory()
         self.depth = torch.empty(shape, dtype=torch.float32).pin_memory()
@@ -267,31 +273,31 @@ class _Callback:
         self.image.copy_(self.host, non_blocking=True)
         self.begin.record(self.stream)
         started = time.perf_counter()
-        labels, depth = self.competitor.call()
-        self.competitor.launch_ms.append((time.perf_counter() - started) * 1e3)
+        labels, depth = self.variant.call()
+        self.variant.launch_ms.append((time.perf_counter() - started) * 1e3)
         self.end.record(self.stream)
         self.labels.copy_(labels, non_blocking=True)
         self.depth.copy_(depth, non_blocking=True)
         self.stream.synchronize()
-        self.competitor.device_ms.append(self.begin.elapsed_time(self.end))
+        self.variant.device_ms.append(self.begin.elapsed_time(self.end))
 
 
-def _check(competitors: Sequence[Competitor], found: _Findings, batch: int) -> None:
-    """Compare with eager PyTorch in float32; a lower precision is reported, float32 must agree."""
+def _check(variants: Sequence[Variant], found: _Results, batch: int) -> None:
+    """Compare all variants with eager PyTorch in float32; only float32 variants must agree."""
     import torch
 
-    want_labels, want_depth = (item.clone() for item in competitors[0].call())
-    for item in competitors[1:]:
+    want_labels, want_depth = (item.clone() for item in variants[0].call())
+    for item in variants[1:]:
         labels, depth = item.call()
         torch.cuda.current_stream().synchronize()
         differing = float((labels != want_labels).float().mean())
         error = float((depth - want_depth).abs().max() / want_depth.abs().max())
         found.notes.append(
-            f'batch {batch}: {item.name} gives other labels in {differing:.3%} of the pixels, '
-            f'depth differs by {error:.1e} of its scale'
+            f'batch {batch}: {item.name}: {differing:.3%} of the labels differ from {PYTORCH}, '
+            f'relative depth difference {error:.1e}'
         )
         strict = item.precision == 'float32' and not item.name.startswith('TensorRT')
         if strict and (differing > LABEL_TOLERANCE or error > FLOAT32_TOLERANCE):
-            raise BenchError(f'{found.notes[-1]}; in float32 that is no rounding.')
+            raise BenchError(f'{found.notes[-1]}; too large for float32.')
         if not np.isfinite(error):
-            raise BenchError(f'{item.name} gives depths that are not finite.')
+            raise BenchError(f'{item.name}: depth is not finite.')

@@ -1,8 +1,8 @@
 """
-This machine's own limits, measured: float32 matrix products a second, bytes a second.
+Measured limits of the machine: float32 operations per second and memory bandwidth.
 
-What a data sheet promises is not what a shared, throttled or virtual core gives. The matrix
-products of three libraries are candidates; the fastest of them is the machine's peak.
+They are measured because a shared, throttled or virtual core does not reach its data sheet. The
+peak is the fastest matrix product of ONNX Runtime, PyTorch and NumPy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TRIALS = 3
 
 @dataclass(frozen=True)
 class Gemm:
-    """A square float32 matrix product: ``call`` does 2 * size^3 operations."""
+    """A square float32 matrix product; ``call`` runs 2 * size^3 operations."""
 
     name: str
     size: int
@@ -31,13 +31,13 @@ class Gemm:
 
     @property
     def gflop(self) -> float:
-        """Return a call's operations, a multiplication and an addition counted as two."""
+        """Return 1e9 operations of a call; a multiply-add counts as two."""
         return 2 * self.size**3 / 1e9
 
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads, and as many as before afterwards."""
+    """Set the number of threads of PyTorch within a block."""
     import torch
 
     before = torch.get_num_threads()
@@ -50,9 +50,9 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def best_gemms(threads: int, sizes: tuple[int, ...] = GEMM_SIZES) -> list[Gemm]:
     """
-    Return each library's matrix product at the size where it is fastest, fastest library first.
+    Return the matrix product of each library at its fastest size, fastest library first.
 
-    NumPy takes part where its threads can be set (threadpoolctl), or are as many as wanted.
+    NumPy is left out unless its threads can be set (threadpoolctl) or already match.
     """
     best = []
     for library in (_onnxruntime, _torch, _numpy):
@@ -79,7 +79,7 @@ def _matrices(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _onnxruntime(threads: int, sizes: tuple[int, ...]) -> Iterator[Gemm]:
-    """The right matrix is a constant, so that it is packed beforehand as a layer's weights are."""
+    """Yield products with a constant right matrix, which is packed in advance like weights."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
@@ -139,27 +139,27 @@ def _numpy(threads: int, sizes: tuple[int, ...]) -> Iterator[Gemm]:
 @dataclass(frozen=True)
 class Bandwidth:
     """
-    Bytes a second that adding two arrays into a third moves, by how much memory the three take.
+    Bytes per second of adding two arrays into a third, by the size of the working set.
 
-    A small set lies in a cache, so that a tensor is held against the rate of its own size.
+    A small set fits a cache, so a tensor is compared with the bandwidth of its own size.
     """
 
     by_bytes: Mapping[int, float]
 
     def at(self, size: float) -> float:
-        """Return the bytes a second of a working set of so many bytes."""
+        """Return the bandwidth of a working set of this size, interpolated."""
         sizes = sorted(self.by_bytes)
         rates = [self.by_bytes[item] for item in sizes]
         return float(np.interp(np.log(max(size, 1.0)), np.log(sizes), rates))
 
     @property
     def memory(self) -> float:
-        """Return the bytes a second of the largest set, which no cache holds."""
+        """Return the bandwidth of the largest set, which fits no cache."""
         return self.by_bytes[max(self.by_bytes)]
 
 
 def measure_bandwidth(threads: int, sets: tuple[int, ...] = WORKING_SETS) -> Bandwidth:
-    """Measure by ``a + b -> c`` in float32, the best of some trials of each size."""
+    """Measure ``a + b -> c`` in float32; the best of several trials for each size."""
     import torch
 
     found = {}

@@ -1,9 +1,8 @@
 """
-A roofline by operator: what each node of a graph costs, and what keeps it from costing less.
+Roofline by operator: the time of each graph node, and the machine limit that bounds it.
 
-ONNX Runtime's profile names each node's time and the shapes it read and wrote. A node's floor is
-the longer of its multiplications at the machine's peak and its bytes at the rate of memory; how
-near it comes to the floor says what is left to gain.
+The times and tensor shapes come from the profile of ONNX Runtime. The floor of a node is the
+longer of two times: its operations at the machine's peak, and its bytes at the memory bandwidth.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.suites.peak import Bandwidth
-from benchmarks.suites.result import Table
+from benchmarks.harness.results import Table
+from benchmarks.suites.network.machine_limits import Bandwidth
 
 _CONVOLUTIONS = ('Conv', 'FusedConv', 'NhwcFusedConv')
 _PRODUCTS = ('MatMul', 'FusedMatMul', 'Gemm')
 _VIEWS = ('Shape', 'Reshape', 'Squeeze', 'Unsqueeze')
 _BLOCK = 16
-"""ONNX Runtime pads channels to the width of its blocks, 8 or 16."""
+"""Block width to which ONNX Runtime pads channels (8 or 16)."""
 
 
 @dataclass(frozen=True)
 class Node:
     """
-    One node of a graph as it ran.
+    One profiled node of a graph.
 
-    :param kind: its operation; of a convolution, with its kernel.
-    :param milliseconds: median over the runs.
-    :param macs: multiply-adds, of convolutions and matrix products.
-    :param moved: bytes of all tensors it reads and writes, each once.
+    :param kind: operator; for a convolution with its kernel size.
+    :param milliseconds: median of the runs.
+    :param macs: multiply-adds of convolutions and matrix products; 0 for other nodes.
+    :param moved: bytes of all tensors it reads and writes, each counted once.
     """
 
     name: str
@@ -50,34 +49,33 @@ class Node:
 
 @dataclass(frozen=True)
 class Roof:
-    """The machine's limits: operations a second, and bytes a second by working set."""
+    """Limits of the machine: operations per second, and bandwidth by working set."""
 
     flops: float
     bandwidth: Bandwidth
 
     def arithmetic_ms(self, node: Node) -> float:
-        """Return the time of the multiplications alone."""
+        """Return the shortest time of the operations, in milliseconds."""
         return 2e3 * node.macs / self.flops
 
     def memory_ms(self, node: Node) -> float:
-        """Return the time of the bytes alone."""
+        """Return the shortest time of the memory traffic, in milliseconds."""
         return 1e3 * node.moved / self.bandwidth.at(node.moved)
 
     def floor_ms(self, node: Node) -> float:
-        """Return the shortest time that the limits allow."""
+        """Return the shortest time that both limits allow, in milliseconds."""
         return max(self.arithmetic_ms(node), self.memory_ms(node))
 
-    def verdict(self, node: Node) -> str:
-        """Return which limit binds."""
+    def bound_by(self, node: Node) -> str:
+        """Return the limit that determines the floor: compute or memory."""
         return 'compute' if self.arithmetic_ms(node) >= self.memory_ms(node) else 'memory'
 
 
 def count_macs(model: bytes, feed: Mapping[str, np.ndarray]) -> int:
     """
-    Return the exact multiply-adds of a graph on this input.
+    Return the exact multiply-adds of a graph for this input.
 
-    The graph runs once as it stands, with ONNX Runtime's rewrites off, so that no padding of
-    channels is counted.
+    The graph runs once without the optimizations of ONNX Runtime, which would pad channels.
     """
     return sum(macs for macs, _ in _plain_macs(model, feed))
 
@@ -86,10 +84,10 @@ def profile(
     session: Any, model: bytes, feed: Mapping[str, np.ndarray], runs: int
 ) -> tuple[Node, ...]:
     """
-    Return the nodes of a session as they ran, in their order.
+    Return the profiled nodes of a session, in execution order.
 
-    :param session: whose options are used; the session itself is left alone.
-    :param model: the same session's model file.
+    :param session: session whose options are used; it is not run itself.
+    :param model: model file of that session.
     """
     exact = defaultdict(list)
     for macs, key in _plain_macs(model, feed):
@@ -143,11 +141,11 @@ def _events(model: bytes, feed: Mapping[str, np.ndarray], options: Any, runs: in
         if item.get('cat') == 'Node' and item['name'].endswith('_kernel_time')
     ]
     kernels.sort(key=lambda item: item['ts'])
-    return kernels[len(kernels) // (runs + 1) :]  # without the first run, which warms up
+    return kernels[len(kernels) // (runs + 1) :]  # the first run is the warm-up
 
 
 def _macs(args: Mapping[str, Any]) -> tuple[int, tuple]:
-    """Return a node's multiply-adds, and what tells its like among the same graph's nodes."""
+    """Return the multiply-adds of a node, and a key that equal nodes of the graph share."""
     kind = args['op_name']
     if kind not in _CONVOLUTIONS + _PRODUCTS:
         return 0, ()
@@ -178,7 +176,7 @@ def _shapes(listed: Sequence[Mapping[str, list[int]]]) -> list[list[int]]:
 
 
 def kinds_table(title: str, nodes: Sequence[Node], roof: Roof) -> Table:
-    """Return a row for each kind of node, the dearest first."""
+    """Return one row per kind of node, slowest first."""
     groups: dict[str, list[Node]] = defaultdict(list)
     for node in nodes:
         groups[node.kind].append(node)
@@ -193,18 +191,18 @@ def kinds_table(title: str, nodes: Sequence[Node], roof: Roof) -> Table:
 
 
 def nodes_table(title: str, nodes: Sequence[Node], roof: Roof, count: int) -> Table:
-    """Return a row for each of the dearest nodes."""
+    """Return one row for each of the slowest nodes."""
     total = sum(node.milliseconds for node in nodes)
-    dearest = sorted(nodes, key=lambda node: -node.milliseconds)[:count]
+    slowest = sorted(nodes, key=lambda node: -node.milliseconds)[:count]
     rows = [
         (f'{node.kind} {"x".join(map(str, node.output[1:]))} {node.name[-34:]}',
          *_cells([node], total, roof))
-        for node in dearest
+        for node in slowest
     ]  # fmt: skip
     return Table(title, ('node', *_COLUMNS), rows)
 
 
-_COLUMNS = ('ms', 'share', 'GMAC', 'GFLOP/s', 'MB', 'GB/s', 'bound by', 'floor ms', 'of roof')
+_COLUMNS = ('ms', 'share', 'GMAC', 'GFLOP/s', 'MB', 'GB/s', 'bound by', 'floor ms', 'floor / time')
 
 
 def _cells(nodes: Sequence[Node], total: float, roof: Roof) -> tuple[str, ...]:
@@ -212,7 +210,7 @@ def _cells(nodes: Sequence[Node], total: float, roof: Roof) -> tuple[str, ...]:
     macs, moved = sum(node.macs for node in nodes), sum(node.moved for node in nodes)
     floors = {'compute': 0.0, 'memory': 0.0}
     for node in nodes:
-        floors[roof.verdict(node)] += roof.floor_ms(node)
+        floors[roof.bound_by(node)] += roof.floor_ms(node)
     floor = sum(floors.values())
     return (
         f'{took:.2f}', f'{took / total:.0%}', f'{macs / 1e9:.3f}' if macs else '-',
@@ -223,19 +221,19 @@ def _cells(nodes: Sequence[Node], total: float, roof: Roof) -> tuple[str, ...]:
 
 
 def fastest(nodes: Sequence[Node], least_ms: float = 0.2) -> float:
-    """Return the most operations a second that a node reached, of those that take long enough."""
+    """Return the highest operations per second of any node that takes at least ``least_ms``."""
     return max(
         (2e3 * node.macs / node.milliseconds for node in nodes if node.milliseconds >= least_ms),
         default=0.0,
     )
 
 
-def share_of_roof(nodes: Sequence[Node], roof: Roof) -> float:
-    """Return the sum of the nodes' floors over the sum of their times."""
+def roofline_share(nodes: Sequence[Node], roof: Roof) -> float:
+    """Return the sum of all floors divided by the sum of all times."""
     return sum(map(roof.floor_ms, nodes)) / sum(node.milliseconds for node in nodes)
 
 
-def compute_share(nodes: Sequence[Node], roof: Roof) -> float:
-    """Return the share of the time that is spent in nodes bound by multiplications."""
-    bound = sum(node.milliseconds for node in nodes if roof.verdict(node) == 'compute')
+def compute_bound_share(nodes: Sequence[Node], roof: Roof) -> float:
+    """Return the share of the time spent in compute-bound nodes."""
+    bound = sum(node.milliseconds for node in nodes if roof.bound_by(node) == 'compute')
     return bound / sum(node.milliseconds for node in nodes)

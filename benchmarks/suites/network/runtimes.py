@@ -1,4 +1,4 @@
-"""The competitors of the part network, each ready to be called."""
+"""Runtimes that the suite compares, each as a function that runs the network once."""
 
 from __future__ import annotations
 
@@ -8,33 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.suites.plain import RAW_OUTPUTS
-from benchmarks.suites.result import BenchOptions
+from benchmarks.harness.options import BenchOptions
+from benchmarks.models.plain_export import HEAD_OUTPUTS
 from hydranet_ros.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
     from hydranet_ros.network.hydranet import HydraNet
 
 
-def normalise(image: np.ndarray) -> np.ndarray:
-    """Return pixels (H, W, 3) uint8 as the network takes them, (1, 3, H, W) float32."""
-    from hydranet_ros.network.hydranet import MEAN, STD
-
-    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
-    scaled = (image.astype(np.float32) / 255 - mean) / std
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
-
-
-def our_session(model: bytes, threads: int) -> Any:
-    """Open a model as the engine does, with its options."""
-    from hydranet_ros.inference.providers import EngineOptions, open_session
+def engine_session(model: bytes, threads: int) -> Any:
+    """Open a model with the session options of the engine."""
+    from hydranet_ros.inference.onnx_session import open_session
+    from hydranet_ros.inference.providers import EngineOptions
 
     options = EngineOptions(provider='cpu', threads=threads)
     return open_session(model, Path('exported.onnx'), options).session
 
 
-def plain_session(path: Path, threads: int) -> Any:
-    """Open a file with ONNX Runtime's own choices, but for the threads."""
+def default_session(path: Path, threads: int) -> Any:
+    """Open a file with the default options of ONNX Runtime, except for the threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -43,8 +35,8 @@ def plain_session(path: Path, threads: int) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
 
 
-def eager(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarray]]:
-    """Return a run of the network in PyTorch, in the threads that are set when it is called."""
+def pytorch(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarray]]:
+    """Return a run in eager PyTorch with the threads that are set when it is called."""
     import torch
 
     batch = torch.from_numpy(image)
@@ -58,7 +50,7 @@ def eager(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarray]
 
 
 def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[np.ndarray]] | None:
-    """Return a run of the plain export in OpenVINO in float32; ``None`` if it is not installed."""
+    """Return a run of the plain export in OpenVINO, float32; ``None`` if it is not installed."""
     try:
         from openvino import Core
     except ImportError:
@@ -66,19 +58,19 @@ def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[n
     settings = {
         'INFERENCE_NUM_THREADS': threads,
         'PERFORMANCE_HINT': 'LATENCY',
-        'INFERENCE_PRECISION_HINT': 'f32',  # its own choice is bfloat16 where the CPU has it
+        'INFERENCE_PRECISION_HINT': 'f32',  # the default is bfloat16 where the CPU supports it
     }
     request = Core().compile_model(str(path), 'CPU', settings).create_infer_request()
 
     def call() -> list[np.ndarray]:
         found = request.infer({'image': image}, share_inputs=True, share_outputs=True)
-        return [found[name] for name in RAW_OUTPUTS]
+        return [found[name] for name in HEAD_OUTPUTS]
 
     return call
 
 
-def given_model(options: BenchOptions, classes: int) -> Path | None:
-    """Return the model file that the user gave, or the street model; both for 6 classes."""
+def shipped_model(options: BenchOptions, classes: int) -> Path | None:
+    """Return the model file of the options, or the street model; ``None`` unless 6 classes."""
     from hydranet_ros.resources import find_model
 
     if classes != 6:

@@ -1,12 +1,12 @@
-"""Where a benchmark's processes meet: a ROS domain of their own, with or without our profile."""
+"""Environment of the suite's processes: a free ROS domain, with or without the DDS profile."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 
+from hydranet_ros.ros.dds_profile import CHOSEN, PUBLICATION_MODE, SWITCH, TRANSPORTS, VARIABLES
 from hydranet_ros.ros.demo import free_domain
-from hydranet_ros.ros.profile import CHOSEN, PUBLICATION_MODE, SWITCH, TRANSPORTS, VARIABLES
 
 __all__ = ['environment', 'free_domain']
 
@@ -17,12 +17,13 @@ def environment(
     """
     Return the environment of a child process.
 
-    What the user, or the parent, has chosen for Fast DDS is left out: it is compared here.
+    Fast DDS settings of the user and of the parent are removed.
 
-    :param profile: with the package's profile, else Fast DDS' own settings.
+    :param profile: whether to use the package's DDS profile; otherwise Fast DDS defaults.
+    :param extra: additional variables.
     """
-    chosen = (*VARIABLES, TRANSPORTS, PUBLICATION_MODE, CHOSEN)
-    kept = {name: value for name, value in os.environ.items() if name not in chosen}
+    removed = (*VARIABLES, TRANSPORTS, PUBLICATION_MODE, CHOSEN)
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
     return {
         **kept, 'ROS_DOMAIN_ID': str(domain), SWITCH: 'default' if profile else 'off',
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'PYTHONUNBUFFERED': '1', **(extra or {}),

@@ -1,4 +1,4 @@
-"""Cameras, nodes and listeners as processes over DDS, and what a stretch of time of them shows."""
+"""Cameras, nodes and subscribers as processes over DDS, and measurements of them."""
 
 from __future__ import annotations
 
@@ -10,118 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.suites.graph_domain import environment, free_domain
-from benchmarks.suites.graph_wire import WORKERS
-from benchmarks.suites.processes import Process
+from benchmarks.harness.processes import TIMEOUT, Process
+from benchmarks.suites.ros_graph.environment import environment, free_domain
+from benchmarks.suites.ros_graph.samples import OUTPUTS, Frame, Samples
+from benchmarks.suites.ros_graph.transport import WORKERS
 from hydranet_ros.errors import BenchError
 
 SIZE = (640, 480)
-OUTPUTS = ('mask', 'depth', 'points')
-_LEAD = 0.7
+MIN_FRAMES = 3
+_WARM_UP = 0.7
 _SETTLE = 0.4
-# Without a result for so long, no node is at work.
-_QUIET = 1.0
-_FIRST_FRAME_LIMIT = 60.0
-# What a frame may have waited, beside the cycle.
-ALLOWANCE_MS = 10.0
+_POLL = 0.02
+# A node that publishes nothing for this time is idle.
+_QUIET_TIME = 1.0
+_FIRST_FRAME_RATE = 10.0
+_STOP_RATE = 30.0
 
 
 @dataclass(frozen=True)
-class Frame:
+class GraphSetup:
     """
-    One published frame, in ms.
+    Processes to start.
 
-    :param age: at publication; ``total`` of it in the node's callback.
-    :param cycle: since the publication before this one.
-    :param standing: mean age, during that cycle, of the result before this one.
-    """
-
-    age: float
-    total: float
-    cycle: float
-    standing: float
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """
-    What was seen in a stretch of time.
-
-    :param frames: of all nodes, in the order of publication within each.
-    :param latencies: image's stamp to the entry of a listener's callback, ms, by output.
-    :param sent: images that the cameras published.
-    :param cpu: milliseconds of CPU of all nodes for each frame.
-    :param seconds: how long.
-    """
-
-    frames: Sequence[Frame]
-    latencies: Mapping[str, Sequence[float]]
-    sent: int
-    cpu: float
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Frames a second, all nodes together."""
-        return len(self.frames) / self.seconds
-
-    def latency(self, output: str, percent: float) -> float:
-        """Return a percentile of an output's latency, ms."""
-        return percentile(self.latencies[output], percent)
-
-    def age(self, percent: float) -> float:
-        """Return a percentile of the age at publication, ms."""
-        return percentile([item.age for item in self.frames], percent)
-
-    @property
-    def cycle(self) -> float:
-        """Median time from a publication to the next, ms."""
-        return percentile([item.cycle for item in self.frames], 50)
-
-    @property
-    def newest_age(self) -> float:
-        """Age of the newest result there is, ms, on average over time: what a robot acts on."""
-        whole = sum(item.cycle for item in self.frames)
-        return sum(item.cycle * item.standing for item in self.frames) / whole if whole else np.nan
-
-    @property
-    def age_over_cycle(self) -> float:
-        """
-        95th percentile of (age - 10 ms) / own cycle: at most 1 where nothing is queued.
-
-        A frame that other work on the machine held up has a longer cycle, too.
-        """
-        return percentile([(item.age - ALLOWANCE_MS) / item.cycle for item in self.frames], 95)
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return a percentile, NaN of nothing."""
-    return float(np.percentile(values, percent)) if len(values) else float('nan')
-
-
-def joined(stretches: Sequence[Stretch]) -> Stretch:
-    """Return several stretches as one."""
-    frames = [frame for item in stretches for frame in item.frames]
-    seconds = sum(item.seconds for item in stretches)
-    return Stretch(
-        frames,
-        {name: [x for item in stretches for x in item.latencies[name]] for name in OUTPUTS},
-        sum(item.sent for item in stretches),
-        sum(item.cpu * len(item.frames) for item in stretches) / max(1, len(frames)),
-        seconds,
-    )
-
-
-@dataclass(frozen=True)
-class Setup:
-    """
-    What is started.
-
-    :param profile: whether all processes have the package's profile, else Fast DDS' own.
-    :param options: for the node as a worker (``executor``, ``traced``); ``None``: the command
-        ``hydranet run`` as users start it.
+    :param profile: whether all processes use the package's DDS profile, or Fast DDS defaults.
+    :param options: options of the node as a worker (``executor``, ``traced``, ``skip_late``);
+        ``None`` for the command ``hydranet run``.
     """
 
     name: str
@@ -129,91 +42,121 @@ class Setup:
     threads: int = 0
     profile: bool = True
     cameras: int = 1
-    listeners: int = 1
+    subscribers: int = 1
     options: Mapping[str, Any] | None = None
 
 
-class Graph:
-    """Processes that run: see :func:`graph`."""
+class RosGraph:
+    """Running processes; see :func:`start_graph`."""
 
     def __init__(
-        self, nodes: Sequence[Process], cameras: Sequence[Process], listeners: Sequence[Process]
+        self, nodes: Sequence[Process], cameras: Sequence[Process], subscribers: Sequence[Process]
     ) -> None:
-        self.nodes, self._cameras, self._listeners = nodes, cameras, listeners
+        self.nodes, self._cameras, self._subscribers = nodes, cameras, subscribers
 
-    def ready(self) -> None:
-        """Wait until every node listens to its camera and answers it."""
+    def wait_until_ready(self) -> None:
+        """
+        Wait until every node has processed a frame of its camera.
+
+        :raises BenchError: if a node is not connected or publishes nothing.
+        """
         for node in self.nodes:
             node.wait_for_log('active:')
         for camera in self._cameras:
-            camera.tell('match')
-        if not all(camera.fact()['matched'] for camera in self._cameras):
-            raise BenchError(f'{self._cameras[0].name}: a node and its camera did not meet.')
-        self._listen(1, len(self.nodes))
-        until = time.monotonic() + _FIRST_FRAME_LIMIT
-        heard: set[tuple[str, str]] = set()
-        while len(heard) < len(self.nodes) * len(OUTPUTS):
-            self._run(len(self._cameras), 0.3, 10.0)
-            heard |= {(f['node'], f['output']) for f in self._listeners[0].facts()
-                      if f.get('output') in OUTPUTS}  # fmt: skip
+            camera.send('match')
+        if not all(camera.next_event()['matched'] for camera in self._cameras):
+            raise BenchError(f'{self._cameras[0].name}: a node did not connect to its camera.')
+        self._subscribe(1, len(self.nodes))
+        self._start_cameras(len(self._cameras), _FIRST_FRAME_RATE)
+        until = time.monotonic() + TIMEOUT
+        received: set[tuple[str, str]] = set()
+        while len(received) < len(self.nodes) * len(OUTPUTS):
             if time.monotonic() > until:
-                raise BenchError(f'Only {sorted(heard)} came in {_FIRST_FRAME_LIMIT:.0f} s.')
+                raise BenchError(
+                    f'After {TIMEOUT:.0f} s only {sorted(received)} were received. '
+                    f'Logs: {self.nodes[0].log.parent}'
+                )
+            for process in (*self.nodes, *self._subscribers):
+                process.check_running()
+            received |= {(event['node'], event['output'])
+                         for event in self._subscribers[0].pending_events()
+                         if event.get('output') in OUTPUTS}  # fmt: skip
+            time.sleep(_POLL)
+        self._stop_cameras(len(self._cameras))
 
-    def _listen(self, listeners: int, nodes: int) -> None:
-        """Let the first ``listeners`` hear all outputs of the first ``nodes``, others nothing."""
-        spaces = [space(index) for index in range(nodes)]
-        for index, listener in enumerate(self._listeners):
-            if index < listeners:
-                listener.tell('hear', 'timing' if index == 0 else '-', *spaces)
+    def _subscribe(self, subscribers: int, nodes: int) -> None:
+        """Let the first ``subscribers`` subscribe to the first ``nodes``, the others to none."""
+        namespaces = [namespace(index) for index in range(nodes)]
+        for index, subscriber in enumerate(self._subscribers):
+            if index < subscribers:
+                subscriber.send('subscribe', 'timing' if index == 0 else '-', *namespaces)
             else:
-                listener.tell('deaf')
-        for listener in self._listeners:
-            while 'subscriptions' not in listener.fact():
+                subscriber.send('unsubscribe')
+        for subscriber in self._subscribers:
+            while 'subscriptions' not in subscriber.next_event():
                 pass
 
-    def _run(self, cameras: int, seconds: float, rate: float) -> int:
-        used = self._cameras[:cameras]
-        for camera in used:
-            camera.tell('run', seconds, rate)
-        return sum(camera.fact(seconds + 60.0)['sent'] for camera in used)
+    def _start_cameras(self, count: int, rate: float) -> None:
+        for camera in self._cameras[:count]:
+            camera.send('start', rate)
+
+    def _stop_cameras(self, count: int) -> int:
+        """Stop the first cameras; return the number of images they sent."""
+        for camera in self._cameras[:count]:
+            camera.send('stop')
+        return sum(camera.next_event()['sent'] for camera in self._cameras[:count])
 
     def measure(
-        self, seconds: float, rate: float, *, cameras: int = 1, listeners: int = 1
-    ) -> Stretch:
-        """Let the first cameras send at ``rate`` and say what the listeners heard meanwhile."""
-        self._listen(listeners, cameras)
+        self, seconds: float, rate: float, *, cameras: int = 1, subscribers: int = 1,
+        frames: int = MIN_FRAMES, timeout: float = TIMEOUT,
+    ) -> Samples:  # fmt: skip
+        """
+        Run the first cameras at ``rate`` and return what the first subscribers received.
+
+        :param seconds: shortest length of the measurement; it is longer until there are
+            ``frames`` frames of each node, and as many messages of each output from it.
+        :param timeout: longest length; samples that are then missing are named in
+            :attr:`Samples.shortfall`.
+        """
+        self._subscribe(subscribers, cameras)
         time.sleep(_SETTLE)
-        self._run(cameras, _LEAD, rate)
+        self._start_cameras(cameras, rate)
+        received = self._receive(subscribers, cameras)
+        received.wait(_WARM_UP, frames=1, timeout=timeout)
         cpu, begin = self._cpu(), time.monotonic()
-        stamp = time.time_ns()
-        sent = self._run(cameras, seconds, rate)
+        received.restart(time.time_ns(), begin)
+        received.wait(seconds, frames, timeout)
         took = time.monotonic() - begin
-        time.sleep(_SETTLE)
-        facts = [listener.facts() for listener in self._listeners[:listeners]]
-        heard = [fact for item in facts for fact in item if fact.get('stamp', 0) >= stamp]
-        timings = [fact for fact in facts[0] if fact.get('output') == 'timing']
-        latencies = {
-            name: [fact['latency_ms'] for fact in heard if fact['output'] == name]
-            for name in OUTPUTS
-        }
-        frames = _frames(timings, begin, begin + took)
         used = 1e3 * (self._cpu() - cpu)
-        return Stretch(frames, latencies, sent, used / max(1, len(frames)), took)
+        sent = self._stop_cameras(cameras)
+        time.sleep(_SETTLE)
+        received.update()
+        published = received.frames(begin + took)
+        return Samples(
+            published, received.latencies(), sent, used / max(1, len(published)), took,
+            received.shortfall(frames),
+        )  # fmt: skip
+
+    def _receive(self, subscribers: int, nodes: int) -> _Received:
+        return _Received(self._subscribers[:subscribers], self.nodes[:nodes])
 
     def _cpu(self) -> float:
         return sum(node.cpu_seconds() for node in self.nodes)
 
     def stop_at_work(self) -> tuple[int, float]:
-        """End the first node while it is busy; return its exit status and the seconds it took."""
-        self._cameras[0].tell('run', 3.0, 30.0)
-        time.sleep(1.0)
-        return self.nodes[0].stop()
+        """Stop the first node while it processes frames; return exit status and seconds."""
+        self._subscribe(1, 1)
+        self._start_cameras(1, _STOP_RATE)
+        self._receive(1, 1).wait(0.0, frames=1, timeout=TIMEOUT)
+        found = self.nodes[0].stop()
+        self._stop_cameras(1)
+        return found
 
     def idle_percent(self, seconds: float) -> float:
-        """Return the CPU of a node to which no image comes, in percent of a core."""
-        self._listen(1, len(self.nodes))
+        """Return the CPU use of a node without images, in percent of a core."""
+        self._subscribe(1, len(self.nodes))
         time.sleep(_SETTLE)
-        while self._listeners[0].fact_or_none(_QUIET) is not None:
+        while self._subscribers[0].poll_event(_QUIET_TIME) is not None:
             pass
         cpu, begin = self._cpu(), time.monotonic()
         time.sleep(seconds)
@@ -221,32 +164,98 @@ class Graph:
         return 100 * used / len(self.nodes)
 
 
-def _frames(timings: Sequence[Mapping[str, Any]], begin: float, end: float) -> list[Frame]:
-    """Return the frames that were published between two moments; the first has no cycle yet."""
-    found = []
-    before: dict[str, Mapping[str, Any]] = {}
-    for item in timings:
-        last = before.get(item['node'])
-        before[item['node']] = item
-        if last is not None and begin <= item['at'] <= end:
-            cycle = 1e3 * (item['at'] - last['at'])
-            standing = last['age_ms'] + cycle / 2
-            found.append(Frame(item['age_ms'], item['total_ms'], cycle, standing))
-    return found
+class _Received:
+    """Events that the subscribers received during a measurement."""
+
+    def __init__(self, subscribers: Sequence[Process], nodes: Sequence[Process]) -> None:
+        self._subscribers, self._nodes = subscribers, nodes
+        self._messages: list[dict[str, Any]] = []
+        self._timings: list[dict[str, Any]] = []
+        self._stamp, self._begin = 0, 0.0
+
+    def restart(self, stamp: int, begin: float) -> None:
+        """Count only images stamped from now on; the timings so far give the first cycle."""
+        self._stamp, self._begin = stamp, begin
+        self._messages.clear()
+
+    def update(self) -> None:
+        """
+        Collect the events that have arrived.
+
+        :raises BenchError: if a process has ended.
+        """
+        for process in (*self._nodes, *self._subscribers):
+            process.check_running()
+        for subscriber in self._subscribers:
+            for event in subscriber.pending_events():
+                if event.get('output') == 'timing':
+                    self._timings.append(event)
+                elif event.get('stamp', 0) >= self._stamp:
+                    self._messages.append(event)
+
+    def wait(self, seconds: float, frames: int, timeout: float) -> None:
+        """Wait for ``seconds`` and then until nothing is missing, at most ``timeout`` seconds."""
+        begin = time.monotonic()
+        while time.monotonic() - begin < timeout:
+            self.update()
+            if time.monotonic() - begin >= seconds and not self.shortfall(frames):
+                return
+            time.sleep(_POLL)
+
+    def shortfall(self, frames: int) -> str:
+        """Return which samples are missing; empty if none are."""
+        missing = []
+        for index in range(len(self._nodes)):
+            node = namespace(index)
+            counts = {
+                'frames': sum(
+                    item['node'] == node and item['at'] >= self._begin for item in self._timings
+                ),
+                **{
+                    name: sum(
+                        item['node'] == node and item['output'] == name for item in self._messages
+                    )
+                    for name in OUTPUTS
+                },
+            }
+            missing += [f'{count} of {frames} {name} of {node}'
+                        for name, count in counts.items() if count < frames]  # fmt: skip
+        return ', '.join(missing)
+
+    def latencies(self) -> dict[str, list[float]]:
+        """Return the latencies by output, in milliseconds."""
+        return {
+            name: [item['latency_ms'] for item in self._messages if item['output'] == name]
+            for name in OUTPUTS
+        }
+
+    def frames(self, end: float) -> list[Frame]:
+        """Return the frames published until ``end``; a node's very first one has no cycle."""
+        found = []
+        previous: dict[str, Mapping[str, Any]] = {}
+        for item in self._timings:
+            last = previous.get(item['node'])
+            previous[item['node']] = item
+            if last is not None and self._begin <= item['at'] <= end:
+                cycle = 1e3 * (item['at'] - last['at'])
+                found.append(
+                    Frame(item['age_ms'], item['total_ms'], cycle, last['age_ms'] + cycle / 2)
+                )
+        return found
 
 
-def space(index: int) -> str:
+def namespace(index: int) -> str:
     """Return the namespace of a camera and its node."""
     return f'/camera{index}'
 
 
 @contextmanager
-def graph(setup: Setup, folder: Path) -> Iterator[Graph]:
+def start_graph(setup: GraphSetup, folder: Path) -> Iterator[RosGraph]:
     """
-    Start cameras, nodes and listeners in a domain of their own.
+    Start cameras, nodes and subscribers in a free ROS domain; wait until they are ready.
 
-    :param folder: for the logs.
-    :raises BenchError: if they do not come up.
+    :param folder: folder of the logs.
+    :raises BenchError: if a process does not start.
     """
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
@@ -258,21 +267,23 @@ def graph(setup: Setup, folder: Path) -> Iterator[Graph]:
                 Process.of_module(module, *arguments, environment=variables, log=log)
             )
 
-        nodes = [start(f'node{i}', *_node(setup, i)) for i in range(setup.cameras)]
+        nodes = [start(f'node{i}', *_node_command(setup, i)) for i in range(setup.cameras)]
         cameras = [
             start(f'camera{i}', WORKERS, 'camera',
-                  json.dumps({'size': SIZE, 'namespace': space(i)}))
+                  json.dumps({'size': SIZE, 'namespace': namespace(i)}))
             for i in range(setup.cameras)
         ]  # fmt: skip
-        listeners = [start(f'listener{i}', WORKERS, 'listener') for i in range(setup.listeners)]
-        made = Graph(nodes, cameras, listeners)
-        made.ready()
-        yield made
+        subscribers = [
+            start(f'subscriber{i}', WORKERS, 'subscriber') for i in range(setup.subscribers)
+        ]
+        graph = RosGraph(nodes, cameras, subscribers)
+        graph.wait_until_ready()
+        yield graph
 
 
-def _node(setup: Setup, index: int) -> tuple[str, ...]:
-    """Return module and arguments of a node."""
-    remap = ['--ros-args', '-r', f'__ns:={space(index)}']
+def _node_command(setup: GraphSetup, index: int) -> tuple[str, ...]:
+    """Return the module and the arguments of a node."""
+    remap = ['--ros-args', '-r', f'__ns:={namespace(index)}']
     values = {'model': str(setup.model), 'provider': 'cpu', 'threads': setup.threads}
     if setup.options is not None:
         options = {**setup.options, 'parameters': values, 'arguments': remap}

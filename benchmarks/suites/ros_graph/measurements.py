@@ -1,4 +1,4 @@
-"""The steps of the part ``graph``: each measures, and gives figures and tables."""
+"""Measurements of the suite; each returns metrics and tables."""
 
 from __future__ import annotations
 
@@ -8,42 +8,52 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.suites.graph_nodes import OUTPUTS, Graph, Setup, Stretch, graph, joined
-from benchmarks.suites.graph_wire import COMPETITORS, DEFAULT, PROFILE, measure_wire
-from benchmarks.suites.result import BenchOptions, Figure, Series, Table, pair_ratio
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.results import Metric, Series, Table, pair_ratio
+from benchmarks.suites.ros_graph.graph import GraphSetup, RosGraph, start_graph
+from benchmarks.suites.ros_graph.samples import OUTPUTS, Samples, joined
+from benchmarks.suites.ros_graph.transport import (
+    DEFAULT,
+    PROFILE,
+    TRANSPORTS,
+    TransportTimes,
+    measure_transports,
+)
 
 CAMERA_RATE = 30.0
-UNHURRIED_RATE = 5.0
-_WARM_FRAMES = 5
+LOW_RATE = 5.0
+CLOUD_RUN = '7.45 MB point cloud, publish() to callback'
+_WARM_UP = 0.2
 
-CHOICES: Mapping[str, Mapping[str, object]] = {
-    'shipped': {},
-    'any_image': {'patient': False},
+IMAGE_POLICIES: Mapping[str, Mapping[str, object]] = {
+    'skip_late': {},
+    'any_image': {'skip_late': False},
 }
 
-Found = tuple[dict[str, Figure], Sequence[Table]]
+Measured = tuple[dict[str, Metric], Sequence[Table]]
 
 
 @dataclass(frozen=True)
 class Plan:
     """
-    How much is measured.
+    Extent of the measurements.
 
-    :param rounds: clouds of each competitor; ``stream`` clouds of a burst at 30 Hz.
-    :param competitors: how many of :data:`COMPETITORS`.
-    :param idle: seconds without images, ``stretch`` seconds with, ``short`` with several.
-    :param most: cameras, nodes and listeners at most.
-    :param turns: how often competitors take turns.
-    :param against_default: the whole graph also with Fast DDS' own transports.
+    :param rounds: clouds per transport; ``burst``: clouds of a burst at 30 Hz.
+    :param transports: number of transports out of :data:`TRANSPORTS`.
+    :param idle: seconds without images; ``seconds`` with images; ``short`` with several cameras
+        or subscribers.
+    :param most: largest number of cameras, nodes and subscribers.
+    :param turns: number of turns of each variant.
+    :param against_default: whether to measure the graph with Fast DDS defaults, too.
     :param traced: frames whose allocations are counted.
-    :param stops: how often a working node of each choice is told to end; 0 leaves it out.
+    :param stops: stops of a working node per image policy; 0 leaves the image policies out.
     """
 
     rounds: int
-    stream: int
-    competitors: int
+    burst: int
+    transports: int
     idle: float
-    stretch: float
+    seconds: float
     short: float
     most: int
     turns: int
@@ -52,74 +62,64 @@ class Plan:
     stops: int
 
 
-def plan_of(options: BenchOptions) -> Plan:
-    """Return how much is measured: quick takes about 20 s, else some minutes."""
+def plan_for(options: BenchOptions) -> Plan:
+    """Return the extent for these options: about 20 s in quick mode, otherwise some minutes."""
     if options.quick:
-        return Plan(min(5, options.rounds), 10, 2, 1.0, 1.5, 1.0, 2, 1, False, 8, 0)
-    return Plan(options.rounds, 40, len(COMPETITORS), 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
+        return Plan(min(3, options.rounds), 5, 2, 0.5, 1.0, 0.5, 2, 1, False, 5, 0)
+    return Plan(options.rounds, 40, len(TRANSPORTS), 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
 
 
-class Bench:
+class Measurements:
     """
-    The steps.
+    Measurements of the suite.
 
-    :param folder: for the logs of the processes.
-    :param say: is told what is measured now.
-    :param runs: (attribute) every sample of what took turns message by message.
+    :param folder: folder of the logs.
+    :param progress: receives a line before each measurement.
+
+    ``runs`` holds the series of interleaved messages, ``notes`` the samples that are missing.
     """
 
     def __init__(
-        self, plan: Plan, model: Path, threads: int, folder: Path, say: Callable[[str], None]
-    ) -> None:
+        self, plan: Plan, model: Path, threads: int, folder: Path,
+        progress: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._plan, self._model, self._threads = plan, model, threads
-        self._folder, self._say = folder, say
+        self._folder, self._progress = folder, progress
         self.runs: dict[str, dict[str, Series]] = {}
+        self.notes: list[str] = []
 
-    def wire(self) -> Found:
-        """Clouds from hand to hand, in turn over each transport."""
-        self._say('graph: clouds of 465,750 points from hand to hand')
+    def transports(self) -> Measured:
+        """Measure clouds between two processes, over each transport in turn."""
+        self._progress('clouds of 465,750 points between two processes')
         plan = self._plan
-        times = measure_wire(
-            self._folder, COMPETITORS[: plan.competitors], rounds=plan.rounds, stream=plan.stream
+        times = measure_transports(
+            self._folder, TRANSPORTS[: plan.transports], rounds=plan.rounds, burst=plan.burst
         )
-        self.runs['cloud of 7.45 MB, publish() to callback'] = {
-            name: item.latency for name, item in times.items()
-        }
-        figures: dict[str, Figure] = {}
-        rows = []
+        self.runs[CLOUD_RUN] = {name: item.latency for name, item in times.items()}
+        metrics: dict[str, Metric] = {}
         for name, item in times.items():
-            figures[f'cloud_latency_ms_{name}'] = item.latency.median
-            figures[f'cloud_latency_p95_ms_{name}'] = item.latency.p95
-            figures[f'cloud_publish_ms_{name}'] = item.publish.median
-            for kind, share in item.lost.items():
-                figures[f'cloud_lost_percent_{name}_{kind}'] = 100 * share
-            times_ms = (item.latency.median, item.latency.p95, item.publish.median)
-            rows.append([name, *map(_ms, times_ms),
-                         *(f'{100 * share:.0f} %' for share in item.lost.values())])  # fmt: skip
+            metrics |= _transport_metrics(name, item)
         ratio = pair_ratio(times[DEFAULT.name].latency, times[PROFILE.name].latency)
-        figures['cloud_latency_ratio'] = ratio.median
-        header = ['transports', 'median ms', 'p95 ms', 'publish() ms',
-                  *(f'lost at 30 Hz, {kind}' for kind in ('reliable', 'best effort'))]  # fmt: skip
-        return figures, [Table(f'7.45 MB from process to process; default/profile = {ratio}',
-                               header, rows)]  # fmt: skip
+        metrics['cloud_latency_default_to_profile'] = ratio.median
+        return metrics, [_transport_table(times, f'{CLOUD_RUN}; default / profile: {ratio}')]
 
-    def nodes(self) -> Found:
-        """One node, at rest and at work; then several listeners, then several cameras."""
+    def nodes(self) -> Measured:
+        """Measure one node idle and at work, then several subscribers, then several cameras."""
         plan = self._plan
-        self._say(f'graph: up to {plan.most} cameras, nodes and listeners')
+        self._progress(f'up to {plan.most} cameras, nodes and subscribers')
         with ExitStack() as stack:
             ours = stack.enter_context(self._graph('profile', most=plan.most))
             graphs = {'profile': ours}
             if plan.against_default:
-                stock = self._graph('default', profile=False)
-                graphs['default'] = stack.enter_context(stock)
+                default = self._graph('default', profile=False)
+                graphs['default'] = stack.enter_context(default)
             idle = ours.idle_percent(plan.idle)
-            slow = self._in_turn(graphs, UNHURRIED_RATE)
-            fast = self._in_turn(graphs, CAMERA_RATE)
-            figures, tables = self._several(ours)
-        figures['idle_cpu_percent'] = idle
-        figures |= _one_node_figures(slow, fast)
-        return figures, [_one_node_table(slow, fast, idle), *tables]
+            low = self._in_turn(graphs, LOW_RATE)
+            overload = self._in_turn(graphs, CAMERA_RATE)
+            metrics, tables = self._several(ours)
+        metrics['idle_cpu_percent'] = idle
+        metrics |= _one_node_metrics(low, overload)
+        return metrics, [_latency_table(low), _overload_table(overload, idle), *tables]
 
     def _graph(
         self,
@@ -128,168 +128,208 @@ class Bench:
         *,
         profile: bool = True,
         most: int = 1,
-    ) -> AbstractContextManager[Graph]:
-        setup = Setup(
-            name, self._model, self._threads, profile=profile, cameras=most, listeners=most,
+    ) -> AbstractContextManager[RosGraph]:
+        setup = GraphSetup(
+            name, self._model, self._threads, profile=profile, cameras=most, subscribers=most,
             options=options,
         )  # fmt: skip
-        return graph(setup, self._folder)
+        return start_graph(setup, self._folder)
 
-    def _in_turn(self, graphs: Mapping[str, Graph], rate: float) -> dict[str, Stretch]:
-        """Let the graphs work in turn, each one alone."""
-        found: dict[str, list[Stretch]] = {name: [] for name in graphs}
+    def _note_shortfall(self, title: str, samples: Samples) -> Samples:
+        if samples.shortfall:
+            self.notes.append(f'{title}: not enough samples ({samples.shortfall}).')
+        return samples
+
+    def _in_turn(self, graphs: Mapping[str, RosGraph], rate: float) -> dict[str, Samples]:
+        """Measure the graphs in turn, one at a time."""
+        found: dict[str, list[Samples]] = {name: [] for name in graphs}
         for turn in range(self._plan.turns):
             for name in list(graphs)[:: 1 if turn % 2 == 0 else -1]:
-                found[name].append(graphs[name].measure(self._plan.stretch, rate))
-        return {name: joined(items) for name, items in found.items()}
+                found[name].append(graphs[name].measure(self._plan.seconds, rate))
+        return {
+            name: self._note_shortfall(f'{name}, {rate:g} Hz', joined(items))
+            for name, items in found.items()
+        }
 
-    def _several(self, ours: Graph) -> Found:
-        """Go up and down with the number of listeners, then with the number of cameras."""
-        figures: dict[str, Figure] = {}
+    def _several(self, ours: RosGraph) -> Measured:
+        """Measure an increasing, then a decreasing number of subscribers and of cameras."""
+        metrics: dict[str, Metric] = {}
         tables = []
-        for what in ('listeners', 'cameras'):
+        for kind in ('subscribers', 'cameras'):
             counts = [*range(1, self._plan.most + 1)]
-            found: dict[int, list[Stretch]] = {count: [] for count in counts}
+            found: dict[int, list[Samples]] = {count: [] for count in counts}
             for count in counts if self._plan.turns == 1 else [*counts, *counts[::-1]]:
-                found[count].append(ours.measure(self._plan.short, CAMERA_RATE, **{what: count}))
+                found[count].append(ours.measure(self._plan.short, CAMERA_RATE, **{kind: count}))
             rows = []
             for count, items in found.items():
-                stretch = joined(items)
-                figures |= _count_figures(f'{what}_{count}', stretch)
-                rows.append([str(count), f'{stretch.rate:.1f}', _ms(stretch.age(50)),
-                             _ms(stretch.age(95)), _ms(stretch.latency('points', 50)),
-                             _ms(stretch.cpu)])  # fmt: skip
-            tables.append(Table(f'1 to {self._plan.most} {what}, 30 Hz each',
-                                [what, 'frames/s, all', 'age ms', 'age p95 ms', 'cloud heard ms',
-                                 'CPU ms a frame'], rows))  # fmt: skip
-        return figures, tables
+                samples = self._note_shortfall(f'{count} {kind}', joined(items))
+                metrics |= _count_metrics(f'{kind}_{count}', samples)
+                rows.append([str(count), f'{samples.rate:.1f}', _ms(samples.age(50)),
+                             _ms(samples.age(95)), _ms(samples.latency('points', 50)),
+                             _ms(samples.cpu)])  # fmt: skip
+            tables.append(Table(f'1 to {self._plan.most} {kind}, 30 Hz input each',
+                                [kind, 'frames/s, total', 'age ms', 'age p95 ms',
+                                 'cloud latency ms', 'CPU ms per frame'], rows))  # fmt: skip
+        return metrics, tables
 
-    def allocations(self) -> Found:
-        """What a frame allocates in Python, and what the process takes from the kernel."""
-        self._say('graph: what a frame allocates')
-        with self._graph('traced', {'traced': True}) as made:
-            rate = CAMERA_RATE
-            made.measure(_WARM_FRAMES / rate, rate)
-            node = made.nodes[0]
-            node.facts()
+    def allocations(self) -> Measured:
+        """Measure what a frame allocates in Python, and the growth of the process."""
+        self._progress('allocations of a frame')
+        plan, rate = self._plan, CAMERA_RATE
+        with self._graph('traced', {'traced': True}) as graph:
+            graph.measure(_WARM_UP, rate)
+            node = graph.nodes[0]
+            node.pending_events()
             before = node.resident_bytes(), node.page_faults()
-            frames: list[Mapping[str, float]] = []
-            while len(frames) < self._plan.traced:
-                made.measure(self._plan.stretch, rate)
-                frames += node.facts()
+            samples = graph.measure(plan.seconds, rate, frames=plan.traced)
+            self._note_shortfall('allocations', samples)
+            frames = node.pending_events()
             after = node.resident_bytes(), node.page_faults()
-        figures: dict[str, Figure] = {
-            'allocated_kb_per_frame': statistics.median(f['allocated_kb'] for f in frames),
-            'kept_kb_per_frame': statistics.fmean(f['kept_kb'] for f in frames),
-            'resident_growth_kb_per_frame': (after[0] - before[0]) / 1024 / len(frames),
-            'page_faults_per_frame': (after[1] - before[1]) / len(frames),
-        }
-        rows = [
-            ['allocated by Python at most at a time, KiB (median)', 'allocated_kb_per_frame'],
-            ['of that still there at the end, KiB', 'kept_kb_per_frame'],
-            ['growth of the process, KiB', 'resident_growth_kb_per_frame'],
-            ['pages got from the kernel', 'page_faults_per_frame'],
-        ]
-        return figures, [Table(f'a frame of 640x480 in the steady state, {len(frames)} frames',
-                               ['what', 'a frame'],
-                               [[text, f'{figures[key]:.1f}'] for text, key in rows])]  # fmt: skip
+        count = len(frames)
+        metrics: dict[str, Metric] = {
+            'allocated_kb_per_frame':
+                statistics.median(f['allocated_kb'] for f in frames) if count else None,
+            'kept_kb_per_frame': statistics.fmean(f['kept_kb'] for f in frames) if count else None,
+            'resident_growth_kb_per_frame': (after[0] - before[0]) / 1024 / max(1, count),
+            'page_faults_per_frame': (after[1] - before[1]) / max(1, count),
+        }  # fmt: skip
+        return metrics, [_allocation_table(metrics, count)]
 
-    def choices(self) -> Found:
-        """What was chosen by measurement: which image a busy node takes; and how it ends."""
+    def image_policies(self) -> Measured:
+        """Compare a node that skips images that waited with one that takes any; stop both."""
         if not self._plan.stops:
             return {}, []
-        self._say('graph: which image a busy node takes')
+        self._progress('which image a busy node takes')
         with ExitStack() as stack:
             graphs = {
                 name: stack.enter_context(self._graph(name, options))
-                for name, options in CHOICES.items()
+                for name, options in IMAGE_POLICIES.items()
             }
-            idle = {name: made.idle_percent(self._plan.idle) for name, made in graphs.items()}
-            slow = self._in_turn(graphs, UNHURRIED_RATE)
-            fast = self._in_turn(graphs, CAMERA_RATE)
-        ends = {name: self._ends(name) for name in CHOICES}
-        figures: dict[str, Figure] = {}
+            idle = {name: graph.idle_percent(self._plan.idle) for name, graph in graphs.items()}
+            low = self._in_turn(graphs, LOW_RATE)
+            overload = self._in_turn(graphs, CAMERA_RATE)
+        metrics: dict[str, Metric] = {}
         rows = []
-        for name in CHOICES:
-            bad, slowest = ends[name]
+        for name in IMAGE_POLICIES:
+            failed, slowest = self._stops(name)
             values = {
-                'mask_latency_ms': slow[name].latency('mask', 50),
+                'mask_latency_ms': low[name].latency('mask', 50),
                 'idle_cpu_percent': idle[name],
-                'throughput_hz': fast[name].rate,
-                'age_p95_ms': fast[name].age(95),
-                'age_over_cycle_p95': fast[name].age_over_cycle,
-                'newest_age_ms': fast[name].newest_age,
+                'throughput_hz': overload[name].rate,
+                'age_p95_ms': overload[name].age(95),
+                'age_to_cycle_p95': overload[name].age_to_cycle,
+                'newest_age_ms': overload[name].newest_age,
                 'stop_s': slowest,
-                'bad_stops': float(bad),
+                'failed_stops': float(failed),
             }
-            figures |= {f'choice_{name}_{key}': value for key, value in values.items()}
+            metrics |= {f'policy_{name}_{key}': value for key, value in values.items()}
             rows.append([name, *(f'{value:.2f}' for value in values.values())])
-        header = ['node', 'mask heard ms, 5 Hz', 'CPU at rest %', 'frames/s, 30 Hz', 'age p95 ms',
-                  '(age - 10 ms) / cycle, p95', 'age of the newest ms', 'slowest end s',
-                  'bad ends']  # fmt: skip
-        return figures, [Table('an image that waited is passed over, or any is taken',
-                               header, rows)]  # fmt: skip
+        header = ['image policy', 'mask latency ms, 5 Hz', 'idle CPU %', 'frames/s, 30 Hz',
+                  'age p95 ms', '(age - 10 ms) / cycle, p95', 'age of newest result ms',
+                  'slowest stop s', 'failed stops']  # fmt: skip
+        return metrics, [Table('Image policy of a busy node', header, rows)]
 
-    def _ends(self, name: str) -> tuple[int, float]:
-        """Return how many of several nodes at work did not end well at SIGINT; the slowest, s."""
+    def _stops(self, name: str) -> tuple[int, float]:
+        """Return the number of stops with an exit status other than 0, and the slowest stop."""
         found = []
         for index in range(self._plan.stops):
-            with self._graph(f'{name}{index}', CHOICES[name]) as made:
-                made.measure(0.5, CAMERA_RATE)
-                found.append(made.stop_at_work())
-        return sum(status != 0 for status, _ in found), max(took for _, took in found)
+            with self._graph(f'{name}{index}', IMAGE_POLICIES[name]) as graph:
+                graph.measure(0.5, CAMERA_RATE)
+                found.append(graph.stop_at_work())
+        return sum(status != 0 for status, _ in found), max(seconds for _, seconds in found)
 
 
-def _one_node_figures(
-    slow: Mapping[str, Stretch], fast: Mapping[str, Stretch]
-) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
-    for name in slow:
+def _transport_metrics(name: str, times: TransportTimes) -> dict[str, Metric]:
+    return {
+        f'cloud_latency_ms_{name}': times.latency.median,
+        f'cloud_latency_p95_ms_{name}': times.latency.p95,
+        f'cloud_publish_ms_{name}': times.publish.median,
+        **{f'cloud_loss_percent_{name}_{kind}': 100 * share for kind, share in times.loss.items()},
+    }
+
+
+def _transport_table(times: Mapping[str, TransportTimes], title: str) -> Table:
+    rows = [
+        [name, *map(_ms, (item.latency.median, item.latency.p95, item.publish.median)),
+         *(f'{100 * share:.0f}' for share in item.loss.values())]
+        for name, item in times.items()
+    ]  # fmt: skip
+    header = ['transport', 'median ms', 'p95 ms', 'publish() ms',
+              'loss at 30 Hz, reliable %', 'loss at 30 Hz, best effort %']  # fmt: skip
+    return Table(title, header, rows)
+
+
+def _one_node_metrics(
+    low: Mapping[str, Samples], overload: Mapping[str, Samples]
+) -> dict[str, Metric]:
+    metrics: dict[str, Metric] = {}
+    for name in low:
         end = '' if name == 'profile' else f'_{name}'
         for output in OUTPUTS:
-            figures[f'{output}_latency_ms{end}'] = slow[name].latency(output, 50)
-            figures[f'{output}_latency_p95_ms{end}'] = slow[name].latency(output, 95)
-            figures[f'overload_{output}_latency_ms{end}'] = fast[name].latency(output, 50)
-        figures |= {
-            f'throughput_hz{end}': fast[name].rate,
-            f'cpu_ms_per_frame{end}': fast[name].cpu,
-            f'overload_age_ms{end}': fast[name].age(50),
-            f'overload_age_p95_ms{end}': fast[name].age(95),
-            f'overload_cycle_ms{end}': fast[name].cycle,
-            f'overload_age_over_cycle_p95{end}': fast[name].age_over_cycle,
-            f'overload_newest_age_ms{end}': fast[name].newest_age,
+            metrics[f'{output}_latency_ms{end}'] = low[name].latency(output, 50)
+            metrics[f'{output}_latency_p95_ms{end}'] = low[name].latency(output, 95)
+            metrics[f'overload_{output}_latency_ms{end}'] = overload[name].latency(output, 50)
+        metrics |= {
+            f'throughput_hz{end}': overload[name].rate,
+            f'cpu_ms_per_frame{end}': overload[name].cpu,
+            f'overload_age_ms{end}': overload[name].age(50),
+            f'overload_age_p95_ms{end}': overload[name].age(95),
+            f'overload_cycle_ms{end}': overload[name].cycle,
+            f'overload_age_to_cycle_p95{end}': overload[name].age_to_cycle,
+            f'overload_newest_age_ms{end}': overload[name].newest_age,
         }
-    return figures
+    return metrics
 
 
-def _one_node_table(
-    slow: Mapping[str, Stretch], fast: Mapping[str, Stretch], idle: float
-) -> Table:
+def _latency_table(low: Mapping[str, Samples]) -> Table:
     rows = [
-        *([f'{output} heard, 5 Hz: median ms (p95)', *(
+        [f'{output} ms', *(
             f'{item.latency(output, 50):.1f} ({item.latency(output, 95):.1f})'
-            for item in slow.values()
-        )] for output in OUTPUTS),
-        ['frames a second, 30 Hz', *(f'{item.rate:.1f}' for item in fast.values())],
-        ['age at publication: median ms (p95)',
-         *(f'{item.age(50):.1f} ({item.age(95):.1f})' for item in fast.values())],
-        ['cycle ms', *(_ms(item.cycle) for item in fast.values())],
-        ['(age - 10 ms) / cycle, p95', *(f'{item.age_over_cycle:.2f}' for item in fast.values())],
-        ['age of the newest result ms', *(_ms(item.newest_age) for item in fast.values())],
-        ['CPU ms a frame', *(_ms(item.cpu) for item in fast.values())],
-        ['CPU without images, % of a core', f'{idle:.2f}', *[''] * (len(fast) - 1)],
+            for item in low.values()
+        )] for output in OUTPUTS
     ]  # fmt: skip
-    return Table('one node, 640x480, camera and listener in processes of their own',
-                 ['transports', *fast], rows)  # fmt: skip
+    return Table('Latency (5 Hz input), 640x480, median (p95)', ['DDS settings', *low], rows)
 
 
-def _count_figures(name: str, stretch: Stretch) -> dict[str, Figure]:
+def _overload_table(overload: Mapping[str, Samples], idle: float) -> Table:
+    items = overload.values()
+    rows = [
+        *([f'{output} latency ms', *(_ms(item.latency(output, 50)) for item in items)]
+          for output in OUTPUTS),
+        ['frames/s', *(f'{item.rate:.1f}' for item in items)],
+        ['age at publication ms, median (p95)',
+         *(f'{item.age(50):.1f} ({item.age(95):.1f})' for item in items)],
+        ['cycle ms', *(_ms(item.cycle) for item in items)],
+        ['(age - 10 ms) / cycle, p95', *(f'{item.age_to_cycle:.2f}' for item in items)],
+        ['age of newest result ms', *(_ms(item.newest_age) for item in items)],
+        ['CPU ms per frame', *(_ms(item.cpu) for item in items)],
+        ['idle CPU, % of a core', f'{idle:.2f}', *[''] * (len(overload) - 1)],
+    ]  # fmt: skip
+    return Table('Latency under overload (30 Hz input), 640x480', ['DDS settings', *overload],
+                 rows)  # fmt: skip
+
+
+def _count_metrics(name: str, samples: Samples) -> dict[str, Metric]:
     return {
-        f'{name}_throughput_hz': stretch.rate,
-        f'{name}_age_p95_ms': stretch.age(95),
-        f'{name}_points_latency_ms': stretch.latency('points', 50),
-        f'{name}_cpu_ms_per_frame': stretch.cpu,
+        f'{name}_throughput_hz': samples.rate,
+        f'{name}_age_p95_ms': samples.age(95),
+        f'{name}_points_latency_ms': samples.latency('points', 50),
+        f'{name}_cpu_ms_per_frame': samples.cpu,
     }
+
+
+def _allocation_table(metrics: Mapping[str, Metric], frames: int) -> Table:
+    names = {
+        'allocated_kb_per_frame': 'peak of Python allocations, KiB (median)',
+        'kept_kb_per_frame': 'Python allocations kept, KiB',
+        'resident_growth_kb_per_frame': 'growth of resident memory, KiB',
+        'page_faults_per_frame': 'minor page faults',
+    }
+    rows = [
+        [text, '-' if metrics[key] is None else f'{metrics[key]:.1f}']
+        for key, text in names.items()
+    ]
+    return Table(f'Memory of a 640x480 frame, {frames} frames', ['', 'per frame'], rows)
 
 
 def _ms(value: float) -> str:

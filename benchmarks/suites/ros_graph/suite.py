@@ -1,8 +1,8 @@
 """
-The part ``graph``: cameras, nodes and listeners as processes over DDS, all of them real.
+Cameras, nodes and subscribers as real processes over DDS.
 
-What a subscriber sees, from the image's stamp to the entry of its callback; what a node costs; and
-what the shipped Fast DDS profile is worth beside Fast DDS' own transports.
+Latency from the stamp of an image to a subscriber's callback, throughput, CPU and memory of the
+node, and the effect of the package's Fast DDS profile.
 """
 
 from __future__ import annotations
@@ -11,46 +11,54 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.suites.result import BenchOptions, Figure, PartResult, Table
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.results import Chart, Metric, SuiteResult, Table
 from hydranet_ros.errors import MissingDependencyError
 from hydranet_ros.files import sha256_of
 
-NAME = 'graph'
 _NOTES = (
-    "Latency: from the image's stamp (the cloud by itself: from before publish()) to the entry of "
-    'the callback of a Python subscriber in another process.',
-    "profile_to_stock: the publisher has our profile, the subscriber Fast DDS' own transports; "
-    '_malloc: its allocator is stock too.',
-    'Age over cycle: (age at publication - 10 ms) / time since the publication before, of each '
-    'frame, cameras at 30 Hz.',
+    'Latency: from the stamp of the image (for a cloud alone: from before publish()) to the entry '
+    'of the callback of a Python subscriber in another process.',
+    'profile_to_default: the publisher uses the DDS profile, the subscriber Fast DDS defaults; '
+    '_malloc: its allocator has default settings, too.',
+    '(age - 10 ms) / cycle: age of a frame at its publication, and time since the previous '
+    'publication, at 30 Hz input.',
 )
 
 
-def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
+def run(options: BenchOptions, progress: Callable[[str], None]) -> SuiteResult:
     """
-    Measure the wire, one node, several nodes and listeners, what a frame allocates, choices.
+    Measure transports, nodes, allocations and image policies.
 
     :raises MissingDependencyError: without rclpy.
-    :raises BenchError: if a process does not come up, or a cloud arrives changed.
+    :raises BenchError: if a process does not start, or a cloud arrives changed.
     """
     try:
         import rclpy  # noqa: F401
     except ImportError as err:
         raise MissingDependencyError(
-            "The part graph needs ROS 2: source it, or pip install 'hydranet_ros[ros]'."
+            "rclpy is not installed; pip install 'hydranet_ros[ros]', or source a ROS 2 "
+            'installation.'
         ) from err
-    from benchmarks.suites.graph_steps import Bench, plan_of
+    from benchmarks.suites.ros_graph.measurements import CLOUD_RUN, Measurements, plan_for
+    from benchmarks.suites.ros_graph.transport import DEFAULT, PROFILE
     from hydranet_ros.model_files.resolve import choose_model
 
     model = options.model or choose_model('street').path
-    figures: dict[str, Figure] = {}
+    metrics: dict[str, Metric] = {}
     tables: list[Table] = []
     with tempfile.TemporaryDirectory(prefix='hydranet_bench_') as folder:
-        bench = Bench(plan_of(options), model, options.threads, Path(folder), say)
-        for step in (bench.wire, bench.nodes, bench.allocations, bench.choices):
-            found, table = step()
-            figures.update(found)
-            tables += table
-    return PartResult(
-        NAME, figures, tables, _NOTES, inputs={model.name: sha256_of(model)}, runs=bench.runs
+        measurements = Measurements(
+            plan_for(options), model, options.threads, Path(folder), progress
+        )
+        for measure in (measurements.transports, measurements.nodes, measurements.allocations,
+                        measurements.image_policies):  # fmt: skip
+            found, made = measure()
+            metrics |= found
+            tables += made
+    names = (PROFILE.name, DEFAULT.name)
+    return SuiteResult(
+        'ros_graph', metrics, tables, (*_NOTES, *measurements.notes),
+        {model.name: sha256_of(model)}, measurements.runs,
+        Chart('Point cloud between two processes', (CLOUD_RUN,), names, names[:1], names[0]),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """
-A cloud of 7.45 MB from publish() to the callback of a subscriber in another process.
+Latency and loss of a 7.45 MB cloud from publish() to a subscriber's callback in another process.
 
-Nothing but the wire: Fast DDS' own transports against the profile that the package ships.
+Fast DDS with its default transports and with the profile of this package; no node is involved.
 """
 
 from __future__ import annotations
@@ -12,163 +12,168 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.suites.graph_domain import environment, free_domain
-from benchmarks.suites.processes import Process
-from benchmarks.suites.result import Series
+from benchmarks.harness.processes import Process
+from benchmarks.harness.results import Series
+from benchmarks.suites.ros_graph.environment import environment, free_domain
 from hydranet_ros.errors import BenchError
-from hydranet_ros.ros.profile import PUBLICATION_MODE, SWITCH, profile_text
+from hydranet_ros.ros.dds_profile import PUBLICATION_MODE, SWITCH, profile_text
 
-WORKERS = 'benchmarks.suites.graph_workers'
+WORKERS = 'benchmarks.suites.ros_graph.workers'
 RATE = 30.0
 _WARM_UP = 3
-_LATE = 3.0
-_QUIET = 1.0
+# A cloud of a burst is lost if it has not arrived this long after the burst, or after another one.
+_LATE, _QUIET_TIME = 3.0, 1.0
 
 
 @dataclass(frozen=True)
-class Competitor:
+class Transport:
     """
-    Who sends and who receives.
+    Settings of a publisher and a subscriber.
 
-    :param sender: whether the publisher has the package's profile; ``receiver`` likewise.
-    :param keeps: whether the receiver's glibc keeps large blocks, as the package's processes do.
-    :param segment: bytes of shared memory that the profile has instead of its 64 MiB, as where
-        ``/dev/shm`` is small; 0: it does without; ``None``: as shipped.
-    :param synchronous: whether publish() itself writes into the transport, instead of
-        a thread, as the node has it.
+    :param publisher: whether the publisher uses the package's profile; ``subscriber`` likewise.
+    :param keep_blocks: whether glibc keeps large blocks in the subscriber, as in the package's
+        processes.
+    :param segment: bytes of shared memory instead of the profile's 64 MiB, as where ``/dev/shm``
+        is small; 0 for none; ``None`` for the profile as shipped.
+    :param synchronous: whether publish() writes into the transport itself, instead of a thread.
     """
 
     name: str
-    sender: bool
-    receiver: bool
-    keeps: bool = True
+    publisher: bool
+    subscriber: bool
+    keep_blocks: bool = True
     segment: int | None = None
     synchronous: bool = False
 
 
-DEFAULT = Competitor('default', sender=False, receiver=False)
-PROFILE = Competitor('profile', sender=True, receiver=True)
-COMPETITORS = (
+DEFAULT = Transport('default', publisher=False, subscriber=False)
+PROFILE = Transport('profile', publisher=True, subscriber=True)
+TRANSPORTS = (
     DEFAULT,
     PROFILE,
-    Competitor('profile_synchronous', sender=True, receiver=True, synchronous=True),
-    Competitor('profile_to_stock', sender=True, receiver=False),
-    Competitor('profile_to_stock_malloc', sender=True, receiver=False, keeps=False),
-    Competitor('profile_16_mib', sender=True, receiver=True, segment=16 << 20),
-    Competitor('profile_udp', sender=True, receiver=True, segment=0),
+    Transport('profile_synchronous', publisher=True, subscriber=True, synchronous=True),
+    Transport('profile_to_default', publisher=True, subscriber=False),
+    Transport('profile_to_default_malloc', publisher=True, subscriber=False, keep_blocks=False),
+    Transport('profile_16_mib', publisher=True, subscriber=True, segment=16 << 20),
+    Transport('profile_udp', publisher=True, subscriber=True, segment=0),
 )
 
 
 @dataclass(frozen=True)
-class WireTimes:
+class TransportTimes:
     """
-    What one competitor's clouds took.
+    Times and losses of one transport.
 
-    :param latency: publish() to callback, ``publish`` the call of publish() alone.
-    :param lost: share of clouds, 0..1, that never came at 30 Hz, by the subscriber's reliability.
+    :param latency: from publish() to the callback; ``publish`` is the call of publish() alone.
+    :param loss: share of clouds lost at 30 Hz, 0..1, by reliability of the subscriber.
     """
 
     latency: Series
     publish: Series
-    lost: Mapping[str, float]
+    loss: Mapping[str, float]
 
 
-def measure_wire(
-    folder: Path, competitors: tuple[Competitor, ...], *, rounds: int, stream: int
-) -> dict[str, WireTimes]:
+def measure_transports(
+    folder: Path, transports: tuple[Transport, ...], *, rounds: int, burst: int
+) -> dict[str, TransportTimes]:
     """
-    Send clouds of all competitors in turn and return what they took.
+    Send clouds over all transports in turn; return their times and losses.
 
-    :param folder: for the logs.
-    :param stream: clouds of each burst at 30 Hz; two bursts of each kind, in turn.
-    :raises BenchError: if a cloud does not come, or comes changed.
+    :param folder: folder of the logs.
+    :param burst: clouds of each burst at 30 Hz; two bursts per transport and reliability.
+    :raises BenchError: if a cloud does not arrive, or differs.
     """
     with ExitStack() as stack:
-        pairs = {item.name: stack.enter_context(_pair(item, folder)) for item in competitors}
+        pairs = {item.name: stack.enter_context(_pair(item, folder)) for item in transports}
         for pair in pairs.values():
-            pair.match()
+            pair.connect()
         latencies: dict[str, list[float]] = {name: [] for name in pairs}
         publishing: dict[str, list[float]] = {name: [] for name in pairs}
         for index in range(_WARM_UP + rounds):
             for name in list(pairs)[:: 1 if index % 2 else -1]:
-                took, publish = pairs[name].once()
+                latency, publish = pairs[name].send_one()
                 if index >= _WARM_UP:
-                    latencies[name].append(took)
+                    latencies[name].append(latency)
                     publishing[name].append(publish)
-        lost = _lost(pairs, stream)
+        loss = _loss(pairs, burst)
     return {
-        name: WireTimes(
-            Series(name, tuple(latencies[name])), Series(name, tuple(publishing[name])), lost[name]
+        name: TransportTimes(
+            Series(name, tuple(latencies[name])), Series(name, tuple(publishing[name])), loss[name]
         )
         for name in pairs
     }
 
 
-def _lost(pairs: Mapping[str, _Pair], count: int) -> dict[str, dict[str, float]]:
+def _loss(pairs: Mapping[str, _Pair], burst: int) -> dict[str, dict[str, float]]:
     lost = {name: {'reliable': 0.0, 'best_effort': 0.0} for name in pairs}
     for order in (list(pairs), list(pairs)[::-1]):
         for name in order:
             for topic in lost[name]:
-                lost[name][topic] += (1 - pairs[name].heard_of(topic, count) / count) / 2
+                lost[name][topic] += (1 - pairs[name].send_burst(topic, burst) / burst) / 2
     return lost
 
 
 class _Pair:
-    """A publisher and a subscriber, a process each."""
+    """A publisher and a subscriber, one process each."""
 
-    def __init__(self, name: str, sender: Process, receiver: Process) -> None:
-        self._name, self._sender, self._receiver = name, sender, receiver
+    def __init__(self, name: str, publisher: Process, subscriber: Process) -> None:
+        self._name, self._publisher, self._subscriber = name, publisher, subscriber
 
-    def match(self) -> None:
-        self._receiver.fact()
-        self._sender.tell('match', 1)
-        if not self._sender.fact()['matched']:
+    def connect(self) -> None:
+        """
+        Wait until both have discovered each other.
+
+        :raises BenchError: if they do not.
+        """
+        self._subscriber.next_event()
+        self._publisher.send('match', 1)
+        if not self._publisher.next_event()['matched']:
             raise BenchError(
-                f'{self._name}: publisher and subscriber did not find each other on this machine; '
-                'is a network interface up (lo is enough)?'
+                f'{self._name}: publisher and subscriber did not discover each other. Check that '
+                'a network interface is up (lo is enough).'
             )
 
-    def once(self) -> tuple[float, float]:
-        """Return milliseconds of one cloud: to the callback, and of publish() alone."""
-        self._sender.tell('send', 'latency', 1, RATE)
-        sent, heard = self._sender.fact(), self._receiver.fact()
-        if heard['checksum'] != sent['checksum']:
-            raise BenchError(f'{self._name}: the cloud that came is not the one that was sent.')
-        return heard['latency_ms'], sent['publish_ms']
+    def send_one(self) -> tuple[float, float]:
+        """Return the milliseconds of one cloud: to the callback, and of publish() alone."""
+        self._publisher.send('send', 'latency', 1, RATE)
+        sent, received = self._publisher.next_event(), self._subscriber.next_event()
+        if received['checksum'] != sent['checksum']:
+            raise BenchError(f'{self._name}: the received cloud differs from the published one.')
+        return received['latency_ms'], sent['publish_ms']
 
-    def heard_of(self, topic: str, count: int) -> int:
-        """Return how many of ``count`` clouds at 30 Hz were heard."""
-        self._receiver.facts()
-        self._sender.tell('send', topic, count, RATE)
-        self._sender.fact()
-        heard: set[int] = set()
+    def send_burst(self, topic: str, count: int) -> int:
+        """Return how many of ``count`` clouds at 30 Hz were received."""
+        self._subscriber.pending_events()
+        self._publisher.send('send', topic, count, RATE)
+        self._publisher.next_event()
+        received: set[int] = set()
         wait = _LATE
-        while len(heard) < count and (fact := self._receiver.fact_or_none(wait)):
-            heard.add(fact['number'])
-            wait = _QUIET
-        return len(heard)
+        while len(received) < count and (event := self._subscriber.poll_event(wait)):
+            received.add(event['number'])
+            wait = _QUIET_TIME
+        return len(received)
 
 
 @contextmanager
-def _pair(competitor: Competitor, folder: Path) -> Iterator[_Pair]:
+def _pair(transport: Transport, folder: Path) -> Iterator[_Pair]:
     extra = {}
-    if competitor.segment is not None:
-        path = folder / f'{competitor.name}.xml'
-        path.write_text(profile_text(competitor.segment), encoding='utf-8')
+    if transport.segment is not None:
+        path = folder / f'{transport.name}.xml'
+        path.write_text(profile_text(transport.segment), encoding='utf-8')
         extra[SWITCH] = str(path)
-    if competitor.sender and not competitor.synchronous:
+    if transport.publisher and not transport.synchronous:
         extra[PUBLICATION_MODE] = 'ASYNCHRONOUS'
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
         processes = [
             stack.enter_context(Process.of_module(
-                WORKERS, role, json.dumps({'keep_large_blocks': keeps}),
+                WORKERS, role, json.dumps({'keep_large_blocks': keep_blocks}),
                 environment=environment(domain, profile=profile, extra=extra),
-                log=folder / f'{competitor.name}_{role}.log',
+                log=folder / f'{transport.name}_{role}.log',
             ))
-            for role, profile, keeps in (
-                ('send-cloud', competitor.sender, True),
-                ('receive-cloud', competitor.receiver, competitor.keeps),
+            for role, profile, keep_blocks in (
+                ('cloud-publisher', transport.publisher, True),
+                ('cloud-subscriber', transport.subscriber, transport.keep_blocks),
             )
         ]  # fmt: skip
-        yield _Pair(competitor.name, *processes)
+        yield _Pair(transport.name, *processes)

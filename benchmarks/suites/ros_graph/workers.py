@@ -1,9 +1,9 @@
 """
-The processes around the node in the benchmark ``graph``: camera, listener, clouds in and out.
+Processes around the node: camera, subscriber, and publisher and subscriber of clouds.
 
-``python -m benchmarks.suites.graph_workers ROLE [JSON]``; commands come as lines on stdin, facts
-go out on stdout (see :mod:`benchmarks.suites.processes`). Which Fast DDS profile a process gets
-is decided by the environment, as for every process of the package.
+``python -m benchmarks.suites.ros_graph.workers ROLE [JSON]``: commands arrive as lines on stdin,
+events leave on stdout (see :mod:`benchmarks.harness.processes`). The environment selects the DDS
+profile, as for every process of the package.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from benchmarks.suites.processes import Commands, say_fact
+from benchmarks.harness.processes import TIMEOUT, Commands, emit_event
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.ros import freshness
-from hydranet_ros.ros.ending import until_told_to_end
-from hydranet_ros.ros.messages import fill_image
+from hydranet_ros.ros import latest_image
+from hydranet_ros.ros.conversions import fill_image
+from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.node import HydranetNode
-from hydranet_ros.ros.outputs import QUEUE
 from hydranet_ros.ros.player import camera_info_message
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.publishers import QUEUE_DEPTH
+from hydranet_ros.ros.shutdown import until_told_to_end
 
 CLOUD_BYTES = 465_750 * 16
-# Latency is asked of a reliable subscriber; what is lost, of both kinds, at the camera's rate.
+# Latency is measured by a reliable subscriber; loss, for both policies, at the camera's rate.
 CLOUD_TOPICS = {
     'latency': ReliabilityPolicy.RELIABLE,
     'reliable': ReliabilityPolicy.RELIABLE,
@@ -55,7 +55,8 @@ OUTPUTS: Mapping[str, tuple[str, type]] = {
     'points': ('points', PointCloud2),
 }
 SUBSCRIBER_QUEUE = 5
-_MATCH_LIMIT = 30.0
+_MATCH_TIMEOUT = 0.8 * TIMEOUT
+_IDLE = 0.002
 
 
 @contextmanager
@@ -81,168 +82,181 @@ def _nanoseconds(stamp: Time) -> int:
     return stamp.sec * 10**9 + stamp.nanosec
 
 
-def _at_rate(count: int, rate: float, work: Callable[[], None]) -> None:
-    """Call ``work`` on a fixed schedule; what is late does not shift the rest."""
-    begin = time.monotonic()
-    for index in range(count):
-        time.sleep(max(0.0, begin + index / rate - time.monotonic()))
-        work()
-
-
-def _matched(publishers: list[Any], wanted: int) -> bool:
-    until = time.monotonic() + _MATCH_LIMIT
-    while any(item.get_subscription_count() < wanted for item in publishers):
+def _matched(publishers: list[Any], count: int) -> bool:
+    """Wait until each publisher has ``count`` subscribers; return whether it has."""
+    until = time.monotonic() + _MATCH_TIMEOUT
+    while any(item.get_subscription_count() < count for item in publishers):
         if time.monotonic() > until:
             return False
         time.sleep(0.02)
     return True
 
 
-def send_cloud(options: Mapping[str, Any]) -> None:
+def cloud_publisher(options: Mapping[str, Any]) -> None:
     """Publish clouds: ``match N`` waits for N subscribers, ``send TOPIC COUNT RATE``."""
     data = np.random.default_rng(1).integers(0, 256, CLOUD_BYTES, np.uint8)
     message = PointCloud2(height=1, width=CLOUD_BYTES // 16, point_step=16)
     message.data = array('B', data.tobytes())
-    with _spinning('cloud_sender') as (node, _):
+    with _spinning('cloud_publisher') as (node, _):
         publishers = {
-            name: node.create_publisher(PointCloud2, f'cloud_{name}', QUEUE)
+            name: node.create_publisher(PointCloud2, f'cloud_{name}', QUEUE_DEPTH)
             for name in CLOUD_TOPICS
         }
 
-        def work(words: list[str]) -> None:
+        def execute(words: list[str]) -> None:
             if words[0] == 'match':
-                say_fact(matched=_matched(list(publishers.values()), int(words[1])))
+                emit_event(matched=_matched(list(publishers.values()), int(words[1])))
             else:
-                _send(publishers[words[1]], message, int(words[2]), float(words[3]))
+                _publish(publishers[words[1]], message, int(words[2]), float(words[3]))
 
-        Commands().serve(work, partial(time.sleep, 0.002))
+        Commands().serve(execute, partial(time.sleep, _IDLE))
 
 
-def _send(publisher: Any, message: PointCloud2, count: int, rate: float) -> None:
+def _publish(publisher: Any, message: PointCloud2, count: int, rate: float) -> None:
+    """Publish ``count`` clouds on a fixed schedule; a late one does not delay the others."""
     took: list[float] = []
-
-    def publish() -> None:
-        message.header.frame_id = str(len(took))
+    start = time.monotonic()
+    for index in range(count):
+        time.sleep(max(0.0, start + index / rate - time.monotonic()))
+        message.header.frame_id = str(index)
         begin = time.monotonic_ns()
         message.header.stamp = _stamp(begin)
         publisher.publish(message)
         took.append(1e-6 * (time.monotonic_ns() - begin))
-
-    _at_rate(count, rate, publish)
-    say_fact(sent=count, publish_ms=statistics.median(took), checksum=zlib.crc32(message.data))
+    emit_event(sent=count, publish_ms=statistics.median(took), checksum=zlib.crc32(message.data))
 
 
-def receive_cloud(options: Mapping[str, Any]) -> None:
-    """Say of every cloud how long it took from before publish() to the entry of the callback."""
-    with _spinning('cloud_receiver') as (node, executor):
+def cloud_subscriber(options: Mapping[str, Any]) -> None:
+    """Emit the time of every cloud from before publish() to the entry of the callback."""
+    with _spinning('cloud_subscriber') as (node, executor):
 
-        def hear(topic: str, message: PointCloud2) -> None:
+        def received(topic: str, message: PointCloud2) -> None:
             latency = 1e-6 * (time.monotonic_ns() - _nanoseconds(message.header.stamp))
-            whole = topic == 'latency'
-            say_fact(
+            checked = topic == 'latency'
+            emit_event(
                 topic=topic, number=int(message.header.frame_id), latency_ms=latency,
-                checksum=zlib.crc32(message.data) if whole else None, size=len(message.data),
+                checksum=zlib.crc32(message.data) if checked else None, size=len(message.data),
             )  # fmt: skip
 
         for topic, reliability in CLOUD_TOPICS.items():
             profile = QoSProfile(depth=SUBSCRIBER_QUEUE, reliability=reliability)
-            node.create_subscription(PointCloud2, f'cloud_{topic}', partial(hear, topic), profile)
-        say_fact(ready=True)
+            callback = partial(received, topic)
+            node.create_subscription(PointCloud2, f'cloud_{topic}', callback, profile)
+        emit_event(ready=True)
         Commands().serve(lambda words: None, partial(executor.spin_once, 0.05))
 
 
+class _Camera:
+    """Publishes bgr8 images and camera infos on a fixed schedule while it is started."""
+
+    def __init__(self, node: Node, namespace: str, size: tuple[int, int]) -> None:
+        width, height = size
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        self._header = Header(frame_id='camera')
+        self._image = fill_image(Image(), pixels, 'bgr8', self._header)
+        model = CameraModel(width, height, 0.9 * width, 0.9 * width, width / 2, height / 2)
+        self._info = camera_info_message(model, self._header)
+        self._infos = node.create_publisher(CameraInfo, f'{namespace}/camera_info', 1)
+        self._images = node.create_publisher(Image, f'{namespace}/image', 1)
+        self._rate, self._begin, self._sent = 0.0, 0.0, 0
+
+    def execute(self, words: list[str]) -> None:
+        """Execute ``match``, ``start RATE`` or ``stop``."""
+        if words[0] == 'match':
+            emit_event(matched=_matched([self._infos, self._images], 1))
+        elif words[0] == 'start':
+            self._rate, self._begin, self._sent = float(words[1]), time.monotonic(), 0
+        else:
+            self._rate = 0.0
+            emit_event(sent=self._sent)
+
+    def idle(self) -> None:
+        """Publish the next image if it is due."""
+        due = self._begin + self._sent / self._rate if self._rate else float('inf')
+        wait = due - time.monotonic()
+        if wait > 0:
+            time.sleep(min(wait, _IDLE))
+            return
+        self._header.stamp = _stamp(time.time_ns())
+        self._infos.publish(self._info)
+        self._images.publish(self._image)
+        self._sent += 1
+
+
 def camera(options: Mapping[str, Any]) -> None:
-    """Publish ``bgr8`` images and camera infos: ``match``, ``run SECONDS RATE``."""
-    width, height = options['size']
-    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    header = Header(frame_id='camera')
-    image = fill_image(Image(), pixels, 'bgr8', header)
-    model = CameraModel(width, height, 0.9 * width, 0.9 * width, width / 2, height / 2)
-    info = camera_info_message(model, header)
+    """Run a camera: ``match``, ``start RATE``, ``stop``."""
     with _spinning('camera') as (node, _):
-        infos = node.create_publisher(CameraInfo, f'{options["namespace"]}/camera_info', 1)
-        images = node.create_publisher(Image, f'{options["namespace"]}/image', 1)
-
-        def publish() -> None:
-            header.stamp = _stamp(time.time_ns())
-            infos.publish(info)
-            images.publish(image)
-
-        def work(words: list[str]) -> None:
-            if words[0] == 'match':
-                say_fact(matched=_matched([infos, images], 1))
-                return
-            count = max(1, round(float(words[1]) * float(words[2])))
-            _at_rate(count, float(words[2]), publish)
-            say_fact(sent=count)
-
-        Commands().serve(work, partial(time.sleep, 0.002))
+        made = _Camera(node, options['namespace'], options['size'])
+        Commands().serve(made.execute, made.idle)
 
 
-class _Listener:
-    """Subscriptions to the outputs of several nodes, which come and go."""
+class _Subscriber:
+    """Subscriptions to the outputs of several nodes, created and destroyed on command."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._subscriptions: list[Any] = []
 
-    def work(self, words: list[str]) -> None:
-        """``deaf`` ends all subscriptions, ``hear TIMING NAMESPACE...`` starts new ones."""
+    def execute(self, words: list[str]) -> None:
+        """Execute ``unsubscribe``, or ``subscribe TIMING NAMESPACE...``."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
-        if words[0] == 'hear':
-            for space in words[2:]:
-                self._hear_node(space, timing=words[1] == 'timing')
-        say_fact(subscriptions=len(self._subscriptions))
+        if words[0] == 'subscribe':
+            for namespace in words[2:]:
+                self._subscribe_to_node(namespace, timing=words[1] == 'timing')
+        emit_event(subscriptions=len(self._subscriptions))
 
-    def _hear_node(self, space: str, *, timing: bool) -> None:
+    def _subscribe_to_node(self, namespace: str, *, timing: bool) -> None:
         for name, (topic, kind) in OUTPUTS.items():
-            self._hear(kind, f'{space}/hydranet/{topic}', partial(_say_latency, space, name))
+            callback = partial(_emit_latency, namespace, name)
+            self._subscribe(kind, f'{namespace}/hydranet/{topic}', callback)
         if timing:
-            self._hear(DiagnosticStatus, f'{space}/hydranet/timing', partial(_say_timing, space))
+            callback = partial(_emit_timing, namespace)
+            self._subscribe(DiagnosticStatus, f'{namespace}/hydranet/timing', callback)
 
-    def _hear(self, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
+    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> None:
         made = self._node.create_subscription(kind, topic, callback, SUBSCRIBER_QUEUE)
         self._subscriptions.append(made)
 
 
-def _say_latency(space: str, name: str, message: Any) -> None:
+def _emit_latency(namespace: str, name: str, message: Any) -> None:
     stamp = _nanoseconds(message.header.stamp)
-    say_fact(node=space, output=name, stamp=stamp, latency_ms=1e-6 * (time.time_ns() - stamp))
+    latency = 1e-6 * (time.time_ns() - stamp)
+    emit_event(node=namespace, output=name, stamp=stamp, latency_ms=latency)
 
 
-def _say_timing(space: str, message: DiagnosticStatus) -> None:
+def _emit_timing(namespace: str, message: DiagnosticStatus) -> None:
     values = {item.key: float(item.value) for item in message.values}
-    say_fact(node=space, output='timing', at=time.monotonic(), **values)
+    emit_event(node=namespace, output='timing', at=time.monotonic(), **values)
 
 
-def listener(options: Mapping[str, Any]) -> None:
-    """Say of every result how old it is when its callback is entered."""
-    with _spinning('listener') as (node, executor):
-        Commands().serve(_Listener(node).work, partial(executor.spin_once, 0.05))
+def subscriber(options: Mapping[str, Any]) -> None:
+    """Emit the age of every result at the entry of its callback."""
+    with _spinning('subscriber') as (node, executor):
+        Commands().serve(_Subscriber(node).execute, partial(executor.spin_once, 0.05))
 
 
 class _TracedNode(HydranetNode):
-    """Says what each frame allocates between the callback's entry and its end."""
+    """A node that emits how much Python allocates for each frame."""
 
     def _on_image(self, *arguments: Any) -> None:
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
         super()._on_image(*arguments)
         kept, peak = tracemalloc.get_traced_memory()
-        say_fact(allocated_kb=(peak - before) / 1024, kept_kb=(kept - before) / 1024)
+        emit_event(allocated_kb=(peak - before) / 1024, kept_kb=(kept - before) / 1024)
 
 
 def node(options: Mapping[str, Any]) -> None:
     """
-    Run the node inside this process.
+    Run the node in this process.
 
-    ``executor`` is ``single`` or ``events``, ``traced`` counts allocations, ``patient`` is false
-    for a node that takes any image that lies there, ``parameters`` are the node's.
+    ``executor`` is ``single`` or ``events``; ``traced`` counts allocations; ``skip_late`` false
+    processes images however long they waited; ``parameters`` are those of the node.
     """
-    if not options.get('patient', True):
-        freshness.SHARE = freshness.LATE
+    if not options.get('skip_late', True):
+        latest_image.SHARE = latest_image.LATE
     rclpy.init(args=options.get('arguments'))
     parameters = [Parameter(name, value=value) for name, value in options['parameters'].items()]
     kind = _TracedNode if options.get('traced') else HydranetNode
@@ -268,16 +282,16 @@ def _executor(name: str) -> Any:
 
 
 ROLES: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
-    'send-cloud': send_cloud,
-    'receive-cloud': receive_cloud,
+    'cloud-publisher': cloud_publisher,
+    'cloud-subscriber': cloud_subscriber,
     'camera': camera,
-    'listener': listener,
+    'subscriber': subscriber,
     'node': node,
 }
 
 
 def main() -> None:
-    """Run the role of the command line."""
+    """Run the role given on the command line."""
     options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if options.get('keep_large_blocks', True):

@@ -1,4 +1,4 @@
-"""What a Python process spends on imports, by package."""
+"""Import time of a Python process, by package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ _PREFIX = 'import time:'
 
 def import_times(statement: str) -> dict[str, float]:
     """
-    Return the seconds of each top-level package's own imports, in a new process.
+    Return the seconds of each top-level package's own modules, measured in a new process.
 
-    What the interpreter imports for itself is left out: it costs every Python program the same.
-    A package's time is that of its own modules; what it imports counts for its owner.
+    Modules that the interpreter itself imports are left out.
     """
     bare = _own_times('pass')
     times = _own_times(statement)
@@ -34,7 +33,7 @@ def _own_times(statement: str) -> dict[str, float]:
 
 
 def parse(report: str) -> dict[str, float]:
-    """Return each module's own seconds from the report of ``python -X importtime``."""
+    """Return the own seconds of each module from the output of ``python -X importtime``."""
     times = {}
     for line in report.splitlines():
         own, _, rest = line.removeprefix(_PREFIX).partition('|')

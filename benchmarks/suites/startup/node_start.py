@@ -1,4 +1,4 @@
-"""A camera and a subscriber that start the node, time it, and look at its memory."""
+"""Start the node as a process beside a camera and a subscriber; measure times and memory."""
 
 from __future__ import annotations
 
@@ -20,64 +20,68 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
-from benchmarks.suites.material import picture
-from hydranet_ros.errors import BenchError
+from benchmarks.harness.inputs import make_image
+from benchmarks.harness.processes import cpu_seconds
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import BenchError
+from hydranet_ros.ros.conversions import fill_image
+from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
 from hydranet_ros.ros.demo import free_domain
-from hydranet_ros.ros.ending import until_told_to_end
-from hydranet_ros.ros.messages import fill_image
 from hydranet_ros.ros.player import camera_info_message
-from hydranet_ros.ros.profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.shutdown import until_told_to_end
 
 TOPICS = {'segmentation/mask': Image, 'depth/image': Image, 'points': PointCloud2}
 _PERIOD = 1 / 30
 _FRAMES_AT_WORK = 20
 _SETTLE = 1.0
-_STOP_LIMIT = 20.0
+_TIMEOUT = 300.0
+_STOP_TIMEOUT = 60.0
+_LOADED, _ACTIVE = ' loaded on ', 'active: '
+_LOG_LINES = 4
 
 
 @dataclass
 class Start:
     """
-    One start; times in seconds since the process was made.
+    One start of the node; seconds since its process was created.
 
-    :param loaded: when the node said that its model is loaded
-    :param active: when it said that it listens
-    :param first: when the first message of each topic was heard
-    :param processor: processor seconds the process had used when the last topic was heard
-    :param rss: MB after some frames
-    :param read_mb: MB that the process had read from disk by then
+    :param loaded: when the node logged that its model is loaded.
+    :param active: when it logged that it is active.
+    :param first: when the first message arrived, by topic.
+    :param cpu: CPU seconds used until the first message of the last topic.
+    :param memory: resident memory after some frames, in 10^6 bytes.
+    :param read: bytes read from disk until then, in 10^6.
     """
 
     loaded: float = 0.0
     active: float = 0.0
     first: dict[str, float] = field(default_factory=dict)
-    processor: float = 0.0
-    rss: float = 0.0
-    read_mb: float = 0.0
+    cpu: float = 0.0
+    memory: float = 0.0
+    read: float = 0.0
 
     @property
     def first_result(self) -> float:
-        """Return when the last of the topics had been heard."""
+        """Return when a message of every topic had arrived."""
         return max(self.first.values())
 
 
-class Starter:
+class NodeStarter:
     """
-    Holds the camera and the subscriber; a context manager.
+    Camera and subscriber that start the node; a context manager.
 
-    :param model: model file instead of the preset's own
-    :param limit: seconds that a start may take
+    :param model: model file instead of the preset's own.
+    :param timeout: longest time of a start, in seconds.
     """
 
-    def __init__(self, model: Path | None = None, limit: float = 120.0) -> None:
+    def __init__(self, model: Path | None = None, timeout: float = _TIMEOUT) -> None:
         self._model = model
-        self._limit = limit
+        self._timeout = timeout
         self._stack = ExitStack()
-        self._heard: dict[str, list[float]] = {}
+        self._received: dict[str, list[float]] = {}
         self._sending = False
 
-    def __enter__(self) -> Starter:
+    def __enter__(self) -> NodeStarter:
         keep_large_blocks()
         apply_dds_profile()
         self._domain = self._stack.enter_context(free_domain())
@@ -86,9 +90,11 @@ class Starter:
         self._stack.callback(context.try_shutdown)
         self._node = Node('bench_camera', context=context)
         self._stack.callback(self._node.destroy_node)
-        self._make_camera()
-        for topic, kind in TOPICS.items():
-            self._node.create_subscription(kind, f'/hydranet/{topic}', self._hear(topic), 5)
+        self._create_camera()
+        for topic, message_type in TOPICS.items():
+            self._node.create_subscription(
+                message_type, f'/hydranet/{topic}', self._callback(topic), 5
+            )
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(self._node)
         thread = threading.Thread(target=_spin, args=(executor, context), daemon=True)
@@ -100,10 +106,10 @@ class Starter:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _make_camera(self) -> None:
+    def _create_camera(self) -> None:
         header = Header(frame_id='camera')
         info = camera_info_message(CameraModel(640, 480, 500.0, 500.0, 320.0, 240.0), header)
-        image = fill_image(Image(), picture(480, 640), 'rgb8', header)
+        image = fill_image(Image(), make_image(480, 640), 'rgb8', header)
         infos = self._node.create_publisher(CameraInfo, 'camera_info', 1)
         images = self._node.create_publisher(Image, 'image', 1)
 
@@ -115,48 +121,48 @@ class Starter:
 
         self._node.create_timer(_PERIOD, tick)
 
-    def _hear(self, topic: str) -> Callable[[Any], None]:
-        def heard(_: Any) -> None:
-            self._heard.setdefault(topic, []).append(time.monotonic())
+    def _callback(self, topic: str) -> Callable[[Any], None]:
+        def received(_: Any) -> None:
+            self._received.setdefault(topic, []).append(time.monotonic())
 
-        return heard
+        return received
 
-    def to_first_result(self, changed: Mapping[str, str] | None = None) -> Start:
+    def first_result(self, variables: Mapping[str, str] | None = None) -> Start:
         """
-        Start the node while the camera sends; stop it after some frames.
+        Start the node while the camera publishes; stop it after some frames.
 
-        :param changed: environment variables of the node
-        :raises BenchError: if nothing comes, or it does not end cleanly
+        :param variables: additional environment variables of the node.
+        :raises BenchError: if nothing is published, or the node does not end cleanly.
         """
-        self._heard.clear()
+        self._received.clear()
         self._sending = True
         start = Start()
         try:
-            with self._running(changed or {}) as node:
-                node.wait(lambda: len(self._heard) == len(TOPICS))
-                start.processor = processor_seconds(node.pid)
-                start.first = {topic: self._heard[topic][0] - node.begin for topic in TOPICS}
-                node.wait(lambda: len(self._heard['points']) >= _FRAMES_AT_WORK)
-                start.rss, start.read_mb = rss_mb(node.pid), read_mb(node.pid)
-                start.loaded, start.active = node.said(' loaded on '), node.said('active: ')
+            with self._start(variables or {}) as node:
+                node.wait(lambda: len(self._received) == len(TOPICS))
+                start.cpu = cpu_seconds(node.pid)
+                start.first = {topic: self._received[topic][0] - node.begin for topic in TOPICS}
+                node.wait(lambda: len(self._received['points']) >= _FRAMES_AT_WORK)
+                start.memory, start.read = resident_mb(node.pid), read_mb(node.pid)
+                start.loaded, start.active = node.logged_at(_LOADED), node.logged_at(_ACTIVE)
         finally:
             self._sending = False
         return start
 
-    def at_rest(self) -> float:
+    def memory_at_rest(self) -> float:
         """
-        Start the node without an image; return the MB it holds once it listens.
+        Start the node without images; return its resident memory in 10^6 bytes.
 
-        :raises BenchError: if it does not come to listen
+        :raises BenchError: if it does not become active.
         """
         self._sending = False
-        with self._running({}) as node:
-            node.wait(lambda: node.said('active: ') > 0)
+        with self._start({}) as node:
+            node.wait(lambda: node.logged_at(_ACTIVE) > 0)
             time.sleep(_SETTLE)
-            return rss_mb(node.pid)
+            return resident_mb(node.pid)
 
-    def _running(self, changed: Mapping[str, str]) -> _Running:
-        return _Running(self._command(), self._environment(changed), self._limit)
+    def _start(self, variables: Mapping[str, str]) -> _NodeProcess:
+        return _NodeProcess(self._command(), self._environment(variables), self._timeout)
 
     def _command(self) -> list[str]:
         command = [sys.executable, '-m', 'hydranet_ros', 'run', 'street']
@@ -164,10 +170,10 @@ class Starter:
             command += ['--ros-args', '-p', f'model:={self._model}']
         return command
 
-    def _environment(self, changed: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         return {
             **os.environ, 'ROS_DOMAIN_ID': str(self._domain), 'PYTHONUNBUFFERED': '1',
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **changed,
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **variables,
         }  # fmt: skip
 
 
@@ -176,13 +182,13 @@ def _spin(executor: SingleThreadedExecutor, context: rclpy.Context) -> None:
         executor.spin()
 
 
-class _Running:
-    """The node's process, and when it said what."""
+class _NodeProcess:
+    """Process of the node, with the time of each line of its log."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], limit: float
+        self, command: list[str], environment: dict[str, str], timeout: float
     ) -> None:  # fmt: skip
-        self._limit = limit
+        self._timeout = timeout
         self._lines: list[tuple[float, str]] = []
         self.begin = time.monotonic()
         self._process = subprocess.Popen(
@@ -192,7 +198,7 @@ class _Running:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def __enter__(self) -> _Running:
+    def __enter__(self) -> _NodeProcess:
         return self
 
     def _read(self) -> None:
@@ -200,29 +206,34 @@ class _Running:
         for line in self._process.stderr:
             self._lines.append((time.monotonic(), line.rstrip()))
 
-    def said(self, text: str) -> float:
-        """Return after how many seconds a line with this text came; 0 if none has."""
+    def logged_at(self, text: str) -> float:
+        """Return the seconds after which a line with this text was logged; 0 if none was."""
         return next((when - self.begin for when, line in self._lines if text in line), 0.0)
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """
         Wait until a condition holds.
 
-        :raises BenchError: with what the node said, if it ends or takes too long
+        :raises BenchError: with the last log lines, if the node ends or the time is over.
         """
-        until = time.monotonic() + self._limit
+        until = time.monotonic() + self._timeout
         while not condition():
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise BenchError(f'The node gave no result. It said: {self._last_words()}')
+            if self._process.poll() is not None:
+                self._reader.join(5)
+                raise BenchError(f'The node ended early. Its last lines: {self._tail()}')
+            if time.monotonic() > until:
+                raise BenchError(
+                    f'No result after {self._timeout:.0f} s. Last lines of the log: {self._tail()}'
+                )
             time.sleep(0.005)
 
-    def _last_words(self) -> str:
-        return ' / '.join(line for _, line in self._lines[-4:]) or 'nothing'
+    def _tail(self) -> str:
+        return ' / '.join(line for _, line in self._lines[-_LOG_LINES:]) or 'none'
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         self._process.send_signal(signal.SIGINT)
         try:
-            status = self._process.wait(_STOP_LIMIT)
+            status = self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
@@ -230,25 +241,19 @@ class _Running:
         assert self._process.stderr is not None
         self._process.stderr.close()
         if status and kind is None:
-            raise BenchError(f'The node ended with status {status}: {self._last_words()}')
+            raise BenchError(f'The node ended with status {status}: {self._tail()}')
 
 
-def processor_seconds(pid: int) -> float:
-    """Return the processor time, user and system, that a process has used."""
-    fields = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
-
-
-def rss_mb(pid: int) -> float:
-    """Return the memory a process holds, in 10^6 bytes."""
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in 10^6 bytes."""
     for line in Path(f'/proc/{pid}/status').read_text(encoding='ascii').splitlines():
         if line.startswith('VmRSS:'):
             return int(line.split()[1]) * 1024 / 1e6
-    raise BenchError(f'Process {pid} holds no memory: it has ended.')
+    raise BenchError(f'Process {pid} has no memory; it has ended.')
 
 
 def read_mb(pid: int) -> float:
-    """Return what a process has made the kernel read from disk, in 10^6 bytes."""
+    """Return the 10^6 bytes that a process has read from disk."""
     for line in Path(f'/proc/{pid}/io').read_text(encoding='ascii').splitlines():
         if line.startswith('read_bytes:'):
             return int(line.split()[1]) / 1e6

@@ -1,12 +1,10 @@
 """
-From the start of the node's process to its first published mask, depth and cloud; what it
-imports; what memory it holds.
+Start of the node to its first mask, depth and cloud; its imports; its memory.
 
-A camera publishes 640x480 at 30 Hz the whole time and a subscriber listens, both in this
-process; the node is ``hydranet run street``, a process of its own. *Warm* is a start like the one
-before. *Cold* is a start whose files were taken out of the page cache first, as far as the
-kernel lets them go (what other processes have mapped stays). *Uncompiled* is the first start
-after an installation, when Python compiles every module that it imports.
+A camera publishes 640x480 images at 30 Hz and a subscriber listens, both in this process; the node
+is ``hydranet run street`` in a process of its own. *Warm*: its files are in the page cache.
+*Cold*: its files were dropped from the page cache, except those that other processes have mapped.
+*Uncompiled*: the first start after an installation, when Python compiles every module.
 """
 
 from __future__ import annotations
@@ -18,13 +16,18 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.suites.import_times import import_times
-from benchmarks.suites.result import BenchOptions, Figure, PartResult, Series, Table
+from benchmarks.harness.options import BenchOptions
+from benchmarks.harness.results import Chart, Metric, Series, SuiteResult, Table
+from benchmarks.suites.startup.import_times import import_times
 from hydranet_ros.errors import MissingDependencyError
 
-NAME = 'start'
+if TYPE_CHECKING:
+    from benchmarks.suites.startup.node_start import NodeStarter, Start
+
 WARM, COLD, UNCOMPILED = 'warm', 'cold', 'uncompiled'
+RUN = 'start to first result'
 _ROUNDS, _QUICK_ROUNDS = 5, 1
 _TOP = 8
 _NODE_IMPORTS = 'import hydranet_ros.ros.node, onnxruntime'
@@ -41,59 +44,67 @@ for line in open('/proc/self/maps'):
 """
 
 
-def run(options: BenchOptions, say: Callable[[str], None]) -> PartResult:
+def run(options: BenchOptions, progress: Callable[[str], None]) -> SuiteResult:
     """
-    Start the node again and again.
+    Start the node several times.
 
-    :raises MissingDependencyError: without rclpy
-    :raises BenchError: if a node gives nothing or does not end
+    :raises MissingDependencyError: without rclpy.
+    :raises BenchError: if a node publishes nothing or does not end.
     """
     try:
-        from benchmarks.suites.starter import Start, Starter
+        from benchmarks.suites.startup.node_start import NodeStarter
     except ImportError as err:
         raise MissingDependencyError(
-            "The node needs rclpy, which is not installed: pip install 'hydranet_ros[ros]', or "
-            'source a ROS 2 installation.'
+            "rclpy is not installed; pip install 'hydranet_ros[ros]', or source a ROS 2 "
+            'installation.'
         ) from err
 
-    rounds = _QUICK_ROUNDS if options.quick else min(options.rounds, _ROUNDS)
-    files = node_files()
-    found: dict[str, list[Start]] = {}
-    with Starter(options.model) as starter, tempfile.TemporaryDirectory() as empty:
-        say('memory at rest')
-        rest = starter.at_rest()
-        for _ in range(rounds):
-            say('warm')
-            found.setdefault(WARM, []).append(starter.to_first_result())
-            say('cold')
-            forget(files)
-            found.setdefault(COLD, []).append(starter.to_first_result())
-        if not options.quick:
-            say('uncompiled')
-            with tempfile.TemporaryDirectory(dir=empty) as folder:
-                changed = {'PYTHONPYCACHEPREFIX': folder}
-                found[UNCOMPILED] = [starter.to_first_result(changed)]
+    with NodeStarter(options.model) as starter:
+        progress('memory at rest')
+        at_rest = starter.memory_at_rest()
+        found = _starts(starter, options, progress)
     imports = import_times(_NODE_IMPORTS)
-    figures: dict[str, Figure] = {
+    metrics: dict[str, Metric] = {
         'first_result_s': _median(found[WARM]),
         'first_result_cold_s': _median(found[COLD]),
         'first_result_uncompiled_s': _median(found.get(UNCOMPILED, [])),
-        'first_result_processor_s': _median(found[WARM], 'processor'),
+        'first_result_cpu_s': _median(found[WARM], 'cpu'),
         'import_s': round(sum(imports.values()), 3),
-        'rss_mb': round(rest, 1),
-        'rss_at_work_mb': round(found[WARM][-1].rss, 1),
+        'memory_at_rest_mb': round(at_rest, 1),
+        'memory_at_work_mb': round(found[WARM][-1].memory, 1),
     }
-    return PartResult(
-        NAME, figures, [_table(found), _memory(figures), _imports(imports)], _notes(found),
-        runs={'start': {
-            name: Series(name, tuple(1e3 * start.first_result for start in starts))
-            for name, starts in found.items()
-        }},
+    series = {
+        name: Series(name, tuple(1e3 * start.first_result for start in starts))
+        for name, starts in found.items()
+    }
+    return SuiteResult(
+        'startup', metrics, [_table(found), _memory(metrics), _imports(imports)], _notes(found),
+        runs={RUN: series},
+        chart=Chart('Start of the node', (RUN,), (WARM, COLD, UNCOMPILED), tuple(series)),
     )  # fmt: skip
 
 
+def _starts(
+    starter: NodeStarter, options: BenchOptions, progress: Callable[[str], None]
+) -> dict[str, list[Start]]:
+    rounds = _QUICK_ROUNDS if options.quick else min(options.rounds, _ROUNDS)
+    files = node_files()
+    found: dict[str, list[Start]] = {WARM: [], COLD: []}
+    for number in range(1, rounds + 1):
+        progress(f'{WARM}, {number} of {rounds}')
+        found[WARM].append(starter.first_result())
+        progress(f'{COLD}, {number} of {rounds}')
+        drop_from_page_cache(files)
+        found[COLD].append(starter.first_result())
+    if not options.quick:
+        progress(UNCOMPILED)
+        with tempfile.TemporaryDirectory() as folder:
+            found[UNCOMPILED] = [starter.first_result({'PYTHONPYCACHEPREFIX': folder})]
+    return found
+
+
 def node_files() -> tuple[Path, ...]:
-    """Return the files that a node's process reads: modules, libraries, model."""
+    """Return the files that the node's process reads: modules, libraries and the model."""
     from hydranet_ros.model_files.resolve import choose_model
 
     done = subprocess.run(
@@ -103,8 +114,8 @@ def node_files() -> tuple[Path, ...]:
     return tuple(sorted({*filter(Path.is_file, names), choose_model('street').path}))
 
 
-def forget(files: Sequence[Path]) -> None:
-    """Take files out of the kernel's page cache; what another process has mapped stays."""
+def drop_from_page_cache(files: Sequence[Path]) -> None:
+    """Drop files from the page cache of the kernel; mapped files of other processes stay."""
     for path in files:
         with suppress(OSError):
             handle = os.open(path, os.O_RDONLY)
@@ -114,35 +125,31 @@ def forget(files: Sequence[Path]) -> None:
                 os.close(handle)
 
 
-def _median(starts: Sequence, value: str = 'first_result') -> float | None:
+def _median(starts: Sequence[Start], value: str = 'first_result') -> float | None:
     if not starts:
         return None
     return round(Series('', tuple(getattr(start, value) for start in starts)).median, 3)
 
 
-def _table(found: Mapping[str, Sequence]) -> Table:
+def _table(found: Mapping[str, Sequence[Start]]) -> Table:
     rows = []
     for name, starts in found.items():
         for number, start in enumerate(starts, 1):
-            marks = (
-                start.loaded,
-                start.active,
-                *start.first.values(),
-                start.first_result,
-                start.processor,
-            )
+            seconds = (
+                start.loaded, start.active, *start.first.values(), start.first_result, start.cpu,
+            )  # fmt: skip
             rows.append((
-                f'{name} {number}', *(f'{value:.2f}' for value in marks), f'{start.read_mb:.0f}'
+                f'{name} {number}', *(f'{value:.2f}' for value in seconds), f'{start.read:.0f}'
             ))  # fmt: skip
-    header = ('seconds from the start of the process to', 'model loaded', 'listening', 'mask',
-              'depth', 'cloud', 'all three', 'processor time', 'MB read from disk')  # fmt: skip
-    return Table('The start', header, rows)
+    header = ('start', 'model loaded s', 'active s', 'mask s', 'depth s', 'cloud s',
+              'first result s', 'CPU time s', 'read from disk MB')  # fmt: skip
+    return Table('Seconds since the start of the process', header, rows)
 
 
-def _memory(figures: Mapping[str, Figure]) -> Table:
+def _memory(metrics: Mapping[str, Metric]) -> Table:
     rows = [
-        ('at rest: active, no image yet', str(figures['rss_mb'])),
-        ('at work: after 20 frames of 640x480', str(figures['rss_at_work_mb'])),
+        ('at rest: active, no image yet', str(metrics['memory_at_rest_mb'])),
+        ('at work: after 20 frames of 640x480', str(metrics['memory_at_work_mb'])),
     ]
     return Table('Memory of the node (VmRSS)', ('', 'MB'), rows)
 
@@ -150,17 +157,17 @@ def _memory(figures: Mapping[str, Figure]) -> Table:
 def _imports(imports: Mapping[str, float]) -> Table:
     most = sorted(imports.items(), key=lambda item: -item[1])[:_TOP]
     rows = [(name, f'{1e3 * seconds:.0f}') for name, seconds in most]
-    rest = sum(imports.values()) - sum(seconds for _, seconds in most)
-    rows += [('all others', f'{1e3 * rest:.0f}'), ('all', f'{1e3 * sum(imports.values()):.0f}')]
-    return Table('What the node imports (python -X importtime)', ('package', 'own ms'), rows)
+    others = sum(imports.values()) - sum(seconds for _, seconds in most)
+    rows += [('others', f'{1e3 * others:.0f}'), ('total', f'{1e3 * sum(imports.values()):.0f}')]
+    return Table('Import time of the node (python -X importtime)', ('package', 'own ms'), rows)
 
 
-def _notes(found: Mapping[str, Sequence]) -> list[str]:
-    read = max(start.read_mb for start in found[COLD])
+def _notes(found: Mapping[str, Sequence[Start]]) -> list[str]:
+    read = max(start.read for start in found[COLD])
     return [
-        'From Popen of `python -m hydranet_ros run street` to the moment when mask, depth and '
-        'cloud of 640x480 have all been heard in another process; a camera sends at 30 Hz.',
-        f"Cold: the node's files were dropped from the page cache (posix_fadvise); {read:.0f} MB "
-        'were then read from disk. Libraries that other processes have mapped stay cached.',
-        'Uncompiled: PYTHONPYCACHEPREFIX is an empty folder.',
+        'Time from the start of `python -m hydranet_ros run street` until another process has '
+        'received mask, depth and cloud of 640x480; the camera publishes at 30 Hz.',
+        f'{COLD}: the files of the node were dropped from the page cache; {read:.0f} MB were read '
+        'from disk. Libraries that other processes have mapped stay cached.',
+        f'{UNCOMPILED}: PYTHONPYCACHEPREFIX is an empty folder.',
     ]

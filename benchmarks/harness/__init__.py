@@ -1,0 +1,1 @@
+"""Measuring machinery that all suites share."""

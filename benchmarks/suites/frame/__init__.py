@@ -1,0 +1,1 @@
+"""Suite ``frame``: time of a whole frame in the node beside the network alone."""

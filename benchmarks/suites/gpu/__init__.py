@@ -1,0 +1,1 @@
+"""Suite ``gpu``: the network and the whole frame on an NVIDIA GPU."""

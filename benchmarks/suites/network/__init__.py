@@ -1,0 +1,1 @@
+"""Suite ``network``: inference time of the network beside other runtimes."""

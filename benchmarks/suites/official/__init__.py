@@ -1,0 +1,1 @@
+"""Suite ``official``: the official example beside this package."""

@@ -1,0 +1,1 @@
+"""Suite ``ros_graph``: cameras, nodes and subscribers as processes over DDS."""

@@ -1,0 +1,1 @@
+"""Suite ``startup``: start of the node to its first result, imports and memory."""
