@@ -34,7 +34,7 @@ def model_info(tasks: Sequence[str] = ('segmentation', 'depth'), **changes: Any)
         'preset': 'street', 'encoder': 'mobilenet_v2', 'tasks': tuple(tasks),
         'classes': CLASSES if 'segmentation' in tasks else (), 'depth_range': (0.0, 80.0),
         'training_focal_length': FOCAL_LENGTH, 'training_image_size': NATIVE_SIZE,
-        'native_size': NATIVE_SIZE, 'licence': 'none', 'training_data': 'none',
+        'native_size': NATIVE_SIZE, 'license': 'none', 'training_data': 'none',
         'weights_sha256': '0' * 64,
     }  # fmt: skip
     return ModelInfo(**{**facts, **changes})

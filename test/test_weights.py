@@ -170,7 +170,7 @@ def test_an_unknown_name_lists_the_known():
         pull('ExpMars')
 
 
-def test_the_list_names_every_checkpoint_and_the_licence():
+def test_the_list_names_every_checkpoint_and_the_license():
     text = describe()
     assert all(name in text for name in WEIGHTS)
     assert 'non-commercial' in text

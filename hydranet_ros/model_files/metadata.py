@@ -63,7 +63,7 @@ class ModelInfo:
     training_focal_length: float
     training_image_size: tuple[int, int]
     native_size: tuple[int, int]
-    licence: str
+    license: str
     training_data: str
     weights_sha256: str
     domain: str = ''

@@ -37,7 +37,7 @@ class ExportFacts:
     focal_length: float
     image_size: tuple[int, int]
     native_size: tuple[int, int]
-    licence: str
+    license: str
     training_data: str
     class_slice: tuple[int, int] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)

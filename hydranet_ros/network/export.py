@@ -177,7 +177,7 @@ def _describe(
         training_focal_length=facts.focal_length / deployed.internal_scale,
         training_image_size=(height, width),
         native_size=facts.native_size,
-        licence=facts.licence,
+        license=facts.license,
         training_data=facts.training_data,
         weights_sha256=weights_digest(deployed.network),
         domain=domain or preset.domain,

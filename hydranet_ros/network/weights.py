@@ -32,7 +32,7 @@ from hydranet_ros.resources import MODELS_VARIABLE, find_model, user_model_direc
 
 COMMIT = '1986999759dfac7d38ed9ccddda5d4f5ba488e82'
 BASE_URL = f'https://raw.githubusercontent.com/DrSleep/multi-task-refinenet/{COMMIT}/weights'
-LICENCE = (
+LICENSE = (
     'These weights are by V. Nekrasov et al. (DrSleep/multi-task-refinenet), for academic, '
     'non-commercial use only; see the LICENSE file of that repository.'
 )
@@ -77,7 +77,7 @@ def describe() -> str:
     for item in WEIGHTS.values():
         for choice in Preset.load(item.preset).models.values():
             rows.append(f'{item.name:20} preset {item.preset:11} {_state(choice.file)}')
-    return '\n'.join([*rows, '', LICENCE])
+    return '\n'.join([*rows, '', LICENSE])
 
 
 def _state(name: str) -> str:
@@ -119,7 +119,7 @@ def pull(
     folder = destination or user_model_directory()
     if convert:
         _require_converter()
-    say(LICENCE)
+    say(LICENSE)
     with _scratch_in(folder) as scratch:
         checkpoint = Path(scratch) / item.file
         download(f'{base_url.rstrip("/")}/{item.file}', checkpoint, item.blob)

@@ -87,7 +87,7 @@ def test_a_preset_of_the_users_own_loads_by_path(edited):
         (lambda raw: raw.update(models={}), 'at least one model'),
         (lambda raw: raw.update(domain='mars'), "domain 'mars'"),
         (lambda raw: raw.update(node=[1]), 'node must map'),
-        (lambda raw: raw['models']['kitti']['export'].pop('licence'), r"\['licence'\]"),
+        (lambda raw: raw['models']['kitti']['export'].pop('license'), r"\['license'\]"),
         (lambda raw: raw['models']['kitti']['export'].update(tasks=['smell']), 'smell'),
         (lambda raw: raw['models']['kitti']['export'].update(depth_range=[1]), 'two numbers'),
         (lambda raw: raw['models']['kitti']['export'].update(classes='mars6'), 'mars6'),
