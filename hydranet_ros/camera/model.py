@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.camera.distortion import COEFFICIENTS, distort, undistort
+from hydranet_ros.camera.distortion import LENS_MODELS, distort, undistort
 from hydranet_ros.errors import CameraError
 
 _CONVERGED_PIXELS = 1e-6
@@ -54,19 +54,19 @@ class CameraModel:
         self._check_distortion()
 
     def _check_distortion(self) -> None:
-        if not any(self.distortion) and self.distortion_model != 'equidistant':
+        lens = LENS_MODELS.get(self.distortion_model)
+        if not any(self.distortion) and (lens is None or lens.zero_is_identity):
             object.__setattr__(self, 'distortion', ())
             return
-        allowed = COEFFICIENTS.get(self.distortion_model)
-        if allowed is None:
+        if lens is None:
             raise CameraError(
                 f'Distortion model {self.distortion_model!r} is unknown; allowed: '
-                f'{", ".join(COEFFICIENTS)}. Publish rectified images (image_proc) instead.'
+                f'{", ".join(LENS_MODELS)}. Publish rectified images (image_proc) instead.'
             )
-        if len(self.distortion) not in allowed:
+        if len(self.distortion) not in lens.coefficient_counts:
             raise CameraError(
                 f'{self.distortion_model} has {len(self.distortion)} coefficients; allowed: '
-                f'{allowed}. Calibrate the camera again.'
+                f'{lens.coefficient_counts}. Calibrate the camera again.'
             )
 
     @classmethod
