@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -36,24 +36,21 @@ def overlay(image: Rgb, colors: Rgb, alpha: float, out: Rgb | None = None) -> Rg
     return cv2.addWeighted(image, 1 - alpha, colors, alpha, 0, out)
 
 
-_TURBO = cv2.cvtColor(
-    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_TURBO),
-    cv2.COLOR_BGR2RGB,
-)[0]
-
-
-def depth_palette() -> Rgb:
-    """
-    Return the colors of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown: black.
-
-    Turbo without its nearly black ends, which would look like unknown depth.
-    """
-    table = _TURBO[np.linspace(240, 24, 256).astype(int)]
+def _depth_table(colormap: int, near: int, far: int) -> Rgb:
+    """Return a colormap of OpenCV from index ``near`` to ``far``, without its dark end."""
+    bgr = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], colormap)
+    table = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)[0][np.linspace(near, far, 256).astype(int)]
     table[0] = 0
     return table
 
 
-_DEPTH_TABLE = depth_palette()
+DEPTH_COLORMAPS: Mapping[str, Rgb] = {
+    'turbo': _depth_table(cv2.COLORMAP_TURBO, 240, 24),
+    'inferno': _depth_table(cv2.COLORMAP_INFERNO, 255, 40),
+    'viridis': _depth_table(cv2.COLORMAP_VIRIDIS, 255, 0),
+}
+"""Colors of depth, near to far, (256, 3) uint8 RGB; entry 0 is unknown depth: black."""
+DEFAULT_DEPTH_COLORMAP = 'turbo'
 
 
 def color_depth(
@@ -61,15 +58,17 @@ def color_depth(
     depth_range: tuple[float, float],
     out: Rgb | None = None,
     pool: BufferPool | None = None,
+    colormap: str = DEFAULT_DEPTH_COLORMAP,
 ) -> Rgb:
     """
     Return (H, W, 3) uint8 RGB of a depth image (H, W) float32 meters.
 
     The range is fixed, so that a color means the same distance in every frame. The scale is the
-    square root of depth, which gives near distances more colors. Red is near, blue is far, NaN is
-    black.
+    square root of depth, which gives near distances more colors. NaN is black. In turbo, red is
+    near and blue is far.
 
     :param pool: buffers for intermediate images, reused from frame to frame.
+    :param colormap: key of :data:`DEPTH_COLORMAPS`.
     """
     near, far = depth_range
     pool = pool or BufferPool()
@@ -82,7 +81,7 @@ def color_depth(
     cv2.min(cv2.max(share, 0.0, share), 1.0, share)
     cv2.sqrt(share, share)
     cv2.addWeighted(share, 254, share, 0, 1, index, cv2.CV_8U)
-    return color_labels(cv2.bitwise_and(index, known, index), _DEPTH_TABLE, out)
+    return color_labels(cv2.bitwise_and(index, known, index), DEPTH_COLORMAPS[colormap], out)
 
 
 _NORMALS_TO_RGB = 127.5 * np.array([[1, 0, 0, 1], [0, 0, -1, 1], [0, 1, 0, 1]], np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.model_files.metadata import ClassInfo
-from hydranet_ros.perception.colormaps import depth_palette
+from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP, DEPTH_COLORMAPS
 
 Picture = NDArray[np.uint8]
 BACKGROUND = (24, 26, 30)
@@ -161,7 +161,7 @@ def legend(classes: Sequence[ClassInfo], depth_range: tuple[float, float], width
     near, far = depth_range
     start, length = width - 620, 480
     shown = 1 + (np.arange(length) * 254 // length)
-    picture[12:34, start : start + length] = depth_palette()[shown]
+    picture[12:34, start : start + length] = DEPTH_COLORMAPS[DEFAULT_DEPTH_COLORMAP][shown]
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
         metres = near + part**2 * (far - near)
         write_text(picture, f'{metres:.0f} m', (start + int(part * (length - 40)) + 4, 29), 0.45)

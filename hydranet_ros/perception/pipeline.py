@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.inference.engine import Engine
+from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP
 from hydranet_ros.perception.outputs import OUTPUTS, Output, available, network_needs, sources
 from hydranet_ros.perception.point_cloud import PointCloud
 from hydranet_ros.perception.postprocess import (
@@ -40,6 +41,7 @@ class PerceptionSettings:
     :param cloud_stride: the cloud takes every n-th pixel of each row and column.
     :param scale_by_focal_length: multiply depth by the ratio of the camera's focal length to the
         training camera's: a network learns the size of things in pixels.
+    :param depth_colormap: key of :data:`~hydranet_ros.perception.colormaps.DEPTH_COLORMAPS`.
     :param max_depth: meters beyond which depth is unknown; 0 for no limit.
     :param min_confidence: probability, 0..1, below which a pixel is unlabeled (255).
     """
@@ -47,6 +49,7 @@ class PerceptionSettings:
     overlay_alpha: float = 0.5
     cloud_stride: int = 1
     scale_by_focal_length: bool = True
+    depth_colormap: str = DEFAULT_DEPTH_COLORMAP
     max_depth: float = 0.0
     min_confidence: float = 0.0
 
@@ -215,7 +218,11 @@ class Perception:
     ) -> PerceptionResult:
         """Draw the colored images and keep only what is wanted."""
         watch = Stopwatch()
-        drawn = self._renderer.draw(image, found, wanted, alpha=self.settings.overlay_alpha)
+        settings = self.settings
+        drawn = self._renderer.draw(
+            image, found, wanted, alpha=settings.overlay_alpha,
+            depth_colormap=settings.depth_colormap,
+        )  # fmt: skip
         timing = dict(found.timing)
         if drawn:
             watch.lap('color')

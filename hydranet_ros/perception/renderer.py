@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.model_files.metadata import ModelInfo
-from hydranet_ros.perception.colormaps import color_depth, color_labels, overlay, palette
+from hydranet_ros.perception.colormaps import (
+    DEFAULT_DEPTH_COLORMAP,
+    color_depth,
+    color_labels,
+    overlay,
+    palette,
+)
 from hydranet_ros.perception.outputs import Output
 from hydranet_ros.perception.postprocess import Postprocessed
 
@@ -22,6 +28,7 @@ class _Frame:
     image: Rgb
     result: Postprocessed
     alpha: float
+    depth_colormap: str
     colors: Rgb | None = None
 
 
@@ -43,15 +50,17 @@ class Renderer:
         }
 
     def draw(
-        self, image: Rgb, result: Postprocessed, wanted: frozenset[Output], *, alpha: float
-    ) -> dict[Output, Rgb]:
+        self, image: Rgb, result: Postprocessed, wanted: frozenset[Output], *, alpha: float,
+        depth_colormap: str = DEFAULT_DEPTH_COLORMAP,
+    ) -> dict[Output, Rgb]:  # fmt: skip
         """
         Return the wanted colored images, (H, W, 3) uint8 RGB.
 
         :param image: (H, W, 3) uint8 RGB.
         :param alpha: weight of the class colors in the overlay, 0..1.
+        :param depth_colormap: key of :data:`~hydranet_ros.perception.colormaps.DEPTH_COLORMAPS`.
         """
-        frame = _Frame(image, result, alpha)
+        frame = _Frame(image, result, alpha, depth_colormap)
         drawn = {out: draw(frame) for out, draw in self._methods.items() if out in wanted}
         return {out: found for out, found in drawn.items() if found is not None}
 
@@ -72,7 +81,7 @@ class Renderer:
         if depth is None:
             return None
         buffer = self._buffer('depth_color', frame)
-        return color_depth(depth, self._depth_range, buffer, self._pool)
+        return color_depth(depth, self._depth_range, buffer, self._pool, frame.depth_colormap)
 
     def _buffer(self, name: str, frame: _Frame) -> Rgb:
         return self._pool.get(name, frame.image.shape, np.uint8)
