@@ -1,1 +1,1 @@
-"""Procedural scenes with exact labels and depth."""
+"""Procedural streets and rooms, rendered with MuJoCo, with exact labels, depth and poses."""

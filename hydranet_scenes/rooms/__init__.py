@@ -1,0 +1,1 @@
+"""Procedural rooms in the 40 classes of ``config/classes/nyud40.yaml``."""

@@ -1,0 +1,1 @@
+"""Furniture and other contents of rooms, one module a group of objects."""
