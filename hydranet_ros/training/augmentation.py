@@ -1,55 +1,55 @@
 """
-Joint augmentation of image, labels, depth and normals.
+Augment image, labels, depth and normals together.
 
-Geometry first, in one warp: labels, depth and normals are only ever picked, never interpolated.
-A change of scale is a change of focal length, so depth is normalised to the training camera in
-the same step. Then weather, then light and colour; what lies outside the image is padding to the
-end.
+One warp applies the geometry; labels, depth and normals take the nearest pixel and are never
+interpolated. A zoom changes the focal length, so depth is converted to the training camera in the
+same step. Weather, then light and color change the image only. Padding outside the image keeps
+its value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_info import UNLABELLED
-from hydranet_ros.training.adverse import CORRUPTIONS, StreetCamera, corrupt, usual_camera
+from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.training.adverse import CORRUPTIONS, StreetCamera, corrupt, default_camera
 from hydranet_ros.training.adverse.pixels import normal_noise
 from hydranet_ros.training.sample import Sample
 
-SCALE_LAWS = ('log', 'uniform')
-# Of the adverse set the hardest severity is kept for evaluation.
+# Severity 5 is reserved for evaluation.
 ADVERSE_SEVERITIES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
     """
-    What is drawn at random for every view.
+    Ranges of the random augmentation.
 
-    :param crop: (height, width) of what the network sees.
+    :param crop: (height, width) of a view in pixels.
     :param scale: smallest and largest zoom; (0.5, 2.0) is from half to twice the size.
-    :param scale_law: ``log`` makes half as likely as double, ``uniform`` is that of the papers.
-    :param scale_probability: share of the views that are zoomed at all.
-    :param shorter_side: pixels that the shorter side of the zoomed image has at least.
+    :param scale_law: ``log`` draws half as often as double; ``uniform`` is that of the papers.
+    :param scale_probability: share of the views that are zoomed.
+    :param shorter_side: minimum of the shorter side of the zoomed image in pixels.
     :param aspect: largest relative stretch of one axis against the other.
-    :param mirror: show one view in two mirrored.
+    :param mirror: mirror half of the views.
     :param adverse: share of the views under a corruption of
-        :mod:`~hydranet_ros.training.adverse`; at most half, so that the clear street is not
-        forgotten (Kerim et al. 2022).
-    :param photometric: strength of the changes of colour, 0 for none.
-    :param pad_value: RGB in 0..255 around an image smaller than the crop: the mean that the
-        network subtracts, so that padding is 0 to it.
-    :raises TrainingError: if a value cannot be used.
+        :mod:`~hydranet_ros.training.adverse`; at most half, so that the network keeps its
+        accuracy in clear weather (Kerim et al. 2022).
+    :param photometric: strength of the color changes, 0 for none.
+    :param pad_value: RGB in 0..255 around an image that is smaller than the crop. The default is
+        the mean that the network subtracts, so that padding is 0 at its input.
+    :raises TrainingError: if a value is out of its range.
     """
 
     crop: tuple[int, int] = (256, 352)
     scale: tuple[float, float] = (0.6, 2.0)
-    scale_law: str = 'log'
+    scale_law: Literal['log', 'uniform'] = 'log'
     scale_probability: float = 1.0
     shorter_side: int = 0
     aspect: float = 0.1
@@ -59,41 +59,30 @@ class AugmentationConfig:
     pad_value: tuple[int, int, int] = (124, 116, 104)
 
     def __post_init__(self) -> None:
-        self._check(
-            'crop', 'two positive whole numbers',
-            len(self.crop) == 2 and all(isinstance(n, int) and n > 0 for n in self.crop),
-        )  # fmt: skip
-        self._check(
-            'scale', 'smallest and largest zoom, above 0',
-            len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1],
-        )  # fmt: skip
-        self._check('scale_law', ' or '.join(SCALE_LAWS), self.scale_law in SCALE_LAWS)
-        self._check('scale_probability', '0 to 1', 0 <= self.scale_probability <= 1)
-        self._check('shorter_side', '0 or more pixels', self.shorter_side >= 0)
-        self._check('aspect', '0 to 1', 0 <= self.aspect <= 1)
-        self._check('adverse', '0 to 0.5', 0 <= self.adverse <= 0.5)
-        self._check('photometric', '0 to 2', 0 <= self.photometric <= 2)
-        self._check(
-            'pad_value', 'three whole numbers in 0..255',
-            len(self.pad_value) == 3
-            and all(isinstance(n, int) and 0 <= n <= 255 for n in self.pad_value),
-        )  # fmt: skip
-
-    def _check(self, name: str, allowed: str, good: bool) -> None:
-        if not good:
-            raise TrainingError(
-                f'augmentation.{name} is {getattr(self, name)!r}; allowed: {allowed}.'
-            )
+        low, high = self.scale
+        for name, allowed, valid in (
+            ('crop', 'two positive whole numbers', min(self.crop) > 0),
+            ('scale', 'smallest and largest zoom, above 0', 0 < low <= high),
+            ('scale_probability', '0 to 1', 0 <= self.scale_probability <= 1),
+            ('shorter_side', '0 or more pixels', self.shorter_side >= 0),
+            ('aspect', '0 to 1', 0 <= self.aspect <= 1),
+            ('adverse', '0 to 0.5', 0 <= self.adverse <= 0.5),
+            ('photometric', '0 to 2', 0 <= self.photometric <= 2),
+            ('pad_value', 'three whole numbers in 0..255',
+             all(0 <= value <= 255 for value in self.pad_value)),
+        ):  # fmt: skip
+            if not valid:
+                raise TrainingError(f'{name} is {getattr(self, name)!r}; allowed: {allowed}.')
 
 
 @dataclass(frozen=True)
 class View:
     """
-    What the network is shown; the arrays are its own.
+    One augmented sample; its arrays are not shared with the sample.
 
     :param image: (h, w, 3) uint8 RGB.
-    :param labels: (h, w) uint8, 255 unlabelled.
-    :param depth: (h, w) float32, metres as the training camera would see them, 0 unknown.
+    :param labels: (h, w) uint8, 255 unlabeled.
+    :param depth: (h, w) float32 meters at the focal length of the training camera, 0 unknown.
     :param normals: (h, w, 3) float32 unit vectors in the optical frame, 0 unknown.
     """
 
@@ -109,10 +98,9 @@ def augment(
     """
     Return one random view of a sample.
 
-    :param focal_length: pixels, of the camera whose depth scale the network learns: an object of
-        a sample with focal length f, zoomed by s, looks as if it were f s / ``focal_length``
-        times nearer to that camera, and its depth is divided by that. Where either focal length
-        is unknown (0), depth is divided by the zoom alone, as in the authors' script.
+    :param focal_length: pixels, of the camera whose depth scale the network learns. A sample with
+        focal length f, zoomed by s, has its depth divided by f s / ``focal_length``. If either
+        focal length is unknown (0), depth is divided by the zoom only, as in the authors' script.
     """
     place = _place(sample.image.shape[:2], config, rng)
     image = place.warp(sample.image, config.pad_value)
@@ -122,11 +110,11 @@ def augment(
     if place.mirrored:
         np.negative(normals[..., 0], out=normals[..., 0])
     if rng.random() < config.adverse:
-        # Weather needs the metres of the street itself: depth is not yet normalised here.
+        # Weather needs the true distance, so depth is not converted before.
         name = CORRUPTIONS[rng.integers(len(CORRUPTIONS))]
         severity = ADVERSE_SEVERITIES[rng.integers(len(ADVERSE_SEVERITIES))]
-        metres = None if sample.depth is None else depth
-        image = corrupt(image, name, severity, rng, metres, camera=place.camera(sample))
+        distance = None if sample.depth is None else depth
+        image = corrupt(image, name, severity, rng, distance, camera=place.camera(sample))
     if sample.depth is not None:
         known = sample.focal_length > 0 and focal_length > 0
         depth *= (focal_length / sample.focal_length if known else 1.0) / place.zoom
@@ -139,10 +127,10 @@ def augment(
 @dataclass(frozen=True)
 class _Place:
     """
-    Where a view lies in an image.
+    The position of a view in an image.
 
-    :param zoom: factor of the focal length: the mean of the two axes' factors.
-    :param matrix: (2, 3), from pixels of the image to pixels of the view, mirrored or not.
+    :param zoom: factor of the focal length, the geometric mean of the factors of both axes.
+    :param matrix: (2, 3), from pixels of the image to pixels of the view, with the mirror.
     :param size: (height, width) of the view.
     :param source: (height, width) of the image.
     """
@@ -154,7 +142,7 @@ class _Place:
     source: tuple[int, int]
 
     def warp(self, image: NDArray[np.uint8], fill: tuple[int, int, int]) -> NDArray[np.uint8]:
-        """Return the image's view, interpolated; a smaller one is smoothed before."""
+        """Interpolate the view of an image; smooth it first if the zoom shrinks it."""
         if self.zoom < 0.8:
             blur = 0.45 * float(np.sqrt(1 / self.zoom**2 - 1))
             image = cv2.GaussianBlur(image, (3, 3) if blur < 0.9 else (5, 5), blur)
@@ -163,7 +151,7 @@ class _Place:
     def pick(
         self, array: NDArray | None, fill: int, dtype: type, channels: int = 1
     ) -> NDArray:  # fmt: skip
-        """Return the annotation's view, of values that it has; ``fill`` where it has none."""
+        """Take the nearest pixels of an annotation; ``fill`` outside, or if there is none."""
         if array is None:
             return np.full(self.size if channels == 1 else (*self.size, channels), fill, dtype)
         found = self._warped(array, cv2.INTER_NEAREST, (fill,) * channels)
@@ -176,7 +164,7 @@ class _Place:
         )  # fmt: skip
 
     def pad(self, image: NDArray[np.uint8], fill: tuple[int, int, int]) -> None:
-        """Make everything beside the image's own pixels ``fill`` again."""
+        """Set the pixels outside the image to ``fill``."""
         corners = self.matrix @ np.array(
             [(-0.5, -0.5, 1), (self.source[1] - 0.5, self.source[0] - 0.5, 1)]
         ).T  # fmt: skip
@@ -187,10 +175,10 @@ class _Place:
         image[:, max(int(np.floor(right + 0.01)) + 1, 0) :] = fill
 
     def camera(self, sample: Sample) -> StreetCamera:
-        """Return where a street vanishes in the view that vanishes amid the image."""
-        usual = usual_camera(*self.source)
-        x, y = self.matrix @ (usual.vanishing_x, usual.horizon, 1)
-        return StreetCamera(x, y, (sample.focal_length or usual.focal_length) * self.zoom)
+        """Return the camera of the view, whose vanishing point is the center of the image."""
+        default = default_camera(*self.source)
+        x, y = self.matrix @ (default.vanishing_x, default.horizon, 1)
+        return StreetCamera(x, y, (sample.focal_length or default.focal_length) * self.zoom)
 
 
 def _place(
@@ -202,7 +190,7 @@ def _place(
     slack = np.array(source) * factors - config.crop
     offset = np.where(slack > 0, slack * rng.random(2), slack / 2)
     mirrored = bool(config.mirror and rng.random() < 0.5)
-    # Pixel i has its middle at i + 0.5, which is what is scaled.
+    # The center of pixel i is at i + 0.5.
     shift = (factors - 1) / 2 - offset
     matrix = np.array([[factors[1], 0, shift[1]], [0, factors[0], shift[0]]])
     if mirrored:
@@ -225,17 +213,17 @@ def photometric(
     image: NDArray[np.uint8], rng: np.random.Generator, strength: float = 1.0
 ) -> NDArray[np.uint8]:
     """
-    Return the image, (h, w, 3) uint8 RGB, under other light and another camera.
+    Change exposure, gamma, contrast, white balance and saturation; add blur or noise.
 
-    Exposure, gamma, contrast, white balance, saturation, blur and noise; with strength 1 the
-    exposure changes by up to 1.6 times either way.
+    :param image: (h, w, 3) uint8 RGB.
+    :param strength: with 1 the exposure changes by a factor of up to 1.6.
     """
     out = _tone(image, rng, strength)
-    grey_only = rng.random() < 0.05
-    saturation = 0.0 if grey_only else 1 + rng.uniform(-0.6, 0.5) * strength
-    # One matrix moves every pixel towards its grey, or away from it.
-    towards_grey = np.tile(np.array((0.299, 0.587, 0.114)) * (1 - saturation), (3, 1))
-    out = cv2.transform(out, (towards_grey + np.eye(3) * saturation).astype(np.float32))
+    grayscale = rng.random() < 0.05
+    saturation = 0.0 if grayscale else 1 + rng.uniform(-0.6, 0.5) * strength
+    # One matrix moves every pixel toward its gray level, or away from it.
+    toward_gray = np.tile(np.array((0.299, 0.587, 0.114)) * (1 - saturation), (3, 1))
+    out = cv2.transform(out, (toward_gray + np.eye(3) * saturation).astype(np.float32))
     chance = rng.random()
     if chance < 0.15:
         return cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.4))
@@ -247,7 +235,7 @@ def photometric(
 
 
 def _tone(image: NDArray[np.uint8], rng: np.random.Generator, strength: float) -> NDArray:
-    """Apply exposure, white balance, gamma and contrast by one table a channel."""
+    """Apply exposure, white balance, gamma and contrast with one lookup table per channel."""
     ramp = np.linspace(0, 1, 256, dtype=np.float32)
     gamma = np.exp(rng.uniform(-0.45, 0.45) * strength)
     gain = np.exp(rng.uniform(-0.45, 0.45) * strength)

@@ -1,4 +1,4 @@
-"""Batches drawn from several data sets, reproducible from the step number alone."""
+"""Draw training batches from several data sets, reproducibly from the batch number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from hydranet_ros.network.hydranet import MEAN, STD
 from hydranet_ros.training.augmentation import View, augment
 from hydranet_ros.training.config import TrainConfig
 from hydranet_ros.training.sample import Samples
@@ -19,13 +18,14 @@ from hydranet_ros.training.sample import Samples
 
 class Batch(NamedTuple):
     """
-    What one step sees.
+    The images and annotations of one training step.
 
     :param image: (B, h, w, 3) uint8 RGB.
-    :param labels: (B, h, w) uint8, 255 unlabelled.
-    :param depth: (B, h, w) float32 metres as the training camera would see them, 0 unknown.
+    :param labels: (B, h, w) uint8, 255 unlabeled.
+    :param depth: (B, h, w) float32 meters at the focal length of the training camera, 0 unknown.
     :param normals: (B, 3, h, w) float32 unit vectors, 0 unknown.
-    :param channels: (B, 2) int64, first and last + 1 channel of the head that the labels mean.
+    :param channels: (B, 2) int64, first and last + 1 channel of the segmentation head that the
+        labels refer to.
     """
 
     image: Tensor
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 
 
 def to_batch(views: Sequence[View], channels: Sequence[tuple[int, int]]) -> Batch:
-    """Stack views of one size."""
+    """Stack views of the same size."""
     return Batch(
         image=torch.from_numpy(np.stack([view.image for view in views])),
         labels=torch.from_numpy(np.stack([view.labels for view in views])),
@@ -46,19 +46,12 @@ def to_batch(views: Sequence[View], channels: Sequence[tuple[int, int]]) -> Batc
     )
 
 
-def normalise(image: Tensor) -> Tensor:
-    """Map (B, h, w, 3) uint8 RGB to the network's input (B, 3, h, w), float32, channels-last."""
-    mean, std = (torch.tensor(values, device=image.device).view(3) for values in (MEAN, STD))
-    scaled = (image.float() / 255 - mean) / std
-    return scaled.permute(0, 3, 1, 2)
-
-
 class BatchSource:
     """
     Draws the batch of any step.
 
-    The random numbers of a batch depend on the seed, its number and the rank of the process
-    alone, so a run that was killed goes on with just the batches it would have seen.
+    The random numbers of a batch depend only on the seed, the batch number and the process rank,
+    so that a resumed run continues with the same batches.
 
     :param samples: the data sets, in the order of ``config.data``.
     """
@@ -89,9 +82,9 @@ class BatchSource:
         return to_batch(views, channels)
 
     def _sources(self, size: int, number: int, rng: np.random.Generator) -> list[int]:
-        """Return the source of every image of a batch."""
+        """Return the index of the source of each image of a batch."""
         if self._config.mixing == 'alternating':
-            return [self._turn(number)] * size
+            return [self._source_of(number)] * size
         exact = self._shares * size
         counts = np.floor(exact).astype(int)
         rest = exact - counts
@@ -100,8 +93,8 @@ class BatchSource:
             counts[index] += 1
         return [index for index, count in enumerate(counts) for _ in range(count)]
 
-    def _turn(self, number: int) -> int:
-        """Return whose turn batch ``number`` is: always who is furthest behind its share."""
+    def _source_of(self, number: int) -> int:
+        """Return the source of alternating batch ``number``: the one furthest behind its share."""
         cycle = number % 1000
         counts = np.zeros(len(self._shares))
         chosen = 0
@@ -114,9 +107,9 @@ class BatchSource:
 @dataclass
 class BatchStream(IterableDataset):
     """
-    The batches from ``start`` to ``stop - 1``, for a DataLoader without a batch size.
+    The batches from ``start`` to ``stop - 1``, for a ``DataLoader`` without a batch size.
 
-    Of several workers each prepares every n-th batch, and the loader takes them in turn.
+    Each of n workers prepares every n-th batch, and the loader reads the workers in turn.
     """
 
     source: BatchSource

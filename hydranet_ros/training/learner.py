@@ -1,4 +1,4 @@
-"""The joint network as Lightning trains it."""
+"""The Lightning module that trains the joint network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
-from hydranet_ros.training.batches import Batch, normalise
+from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.config import LossSettings, TrainConfig
 from hydranet_ros.training.evaluation.predictors import network_predictor
 from hydranet_ros.training.evaluation.tally import Predictor
@@ -25,16 +25,16 @@ from hydranet_ros.training.losses import (
     segmentation_loss,
     silog_loss,
 )
-from hydranet_ros.training.optimizer import build_optimiser
+from hydranet_ros.training.optimizer import build_optimizer
 from hydranet_ros.training.schedules import rate
 
 
 class JointLearner(LightningModule):
     """
-    The network, its losses and how it is optimised.
+    The network with its losses and its optimizer.
 
-    The depth head counts in ``losses.depth_unit`` metres here; :meth:`finished_network` has it
-    in metres.
+    One unit of the depth head is ``losses.depth_unit`` meters during training.
+    :meth:`finished_network` returns a network whose unit is one meter.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -51,18 +51,18 @@ class JointLearner(LightningModule):
             bias = self.network.decoder.heads['depth'].out.bias
             nn.init.constant_(bias, losses.depth_start / losses.depth_unit)
         self.task_weights = TaskWeights(
-            {task: getattr(losses, task) for task in settings.tasks}, learnt=losses.uncertainty
+            {task: getattr(losses, task) for task in settings.tasks}, learned=losses.uncertainty
         )
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Map (B, h, w, 3) uint8 RGB to the raw outputs, depth in metres."""
-        outputs = self.network(normalise(image))
+        """Map (B, h, w, 3) uint8 RGB to the raw outputs, depth in meters."""
+        outputs = self.network(self.network.normalize(image))
         if 'depth' in outputs:
             outputs['depth'] = outputs['depth'].float() * self.config.losses.depth_unit
         return outputs
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss of each task, 0 where the batch has no annotation of it."""
+        """Return the loss of each task; 0 for a task without annotations in the batch."""
         settings = self.config.losses
         outputs = self(batch.image)
         found = {}
@@ -76,7 +76,7 @@ class JointLearner(LightningModule):
         return found
 
     def _segmentation(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the cross entropy, each image's on its own slice of the channels."""
+        """Return the cross entropy of each image on its own slice of the channels."""
         labels = batch.labels.long()
         smoothing = self.config.losses.smoothing
         total = logits.sum() * 0.0
@@ -90,7 +90,11 @@ class JointLearner(LightningModule):
         return total
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Return what is minimised."""
+        """
+        Return the total loss of a batch.
+
+        :raises TrainingError: if it is not finite.
+        """
         found = self.losses(batch)
         present = set()
         if bool((batch.labels != UNLABELLED).any()):
@@ -104,7 +108,7 @@ class JointLearner(LightningModule):
             shown = {name: float(value.detach()) for name, value in found.items()}
             raise TrainingError(
                 f'The loss is not finite at step {self.global_step}: {shown}. '
-                'Lower optimiser.learning_rate.'
+                'Lower optimizer.learning_rate.'
             )
         self.log('loss', total.detach(), prog_bar=True)
         for name in sorted(present & set(found)):
@@ -112,36 +116,36 @@ class JointLearner(LightningModule):
         return total
 
     def validation_step(self, batch: Any, index: int) -> None:
-        """Do nothing: whole images of several data sets are measured by a callback."""
+        """Do nothing: a callback validates on whole images of several data sets."""
 
     def predictor(self, channels: tuple[int, int]) -> Predictor:
         """
-        Return a function from an (H, W, 3) uint8 RGB image to what the weights of now say of it.
+        Return a function that maps an (H, W, 3) uint8 RGB image to a prediction.
 
-        :param channels: of the segmentation head, whose first is label 0.
+        :param channels: (first, last + 1) channel of the segmentation head; the first is label 0.
         """
         return network_predictor(self.finished_network().to(self.device), channels)
 
     def configure_optimizers(self) -> Any:  # type: ignore[override]
-        """Return the optimiser and its schedule, counted in steps."""
+        """Return the optimizer and its schedule per step."""
         config = self.config
-        optimiser = build_optimiser(
-            self.network.encoder, self.network.decoder, config.optimiser,
+        optimizer = build_optimizer(
+            self.network.encoder, self.network.decoder, config.optimizer,
             others=list(self.task_weights.parameters()),
         )  # fmt: skip
         total = config.total_steps
-        schedule = LambdaLR(optimiser, lambda step: rate(config.schedule, step, total))
-        return {'optimizer': optimiser,
+        schedule = LambdaLR(optimizer, lambda step: rate(config.schedule, step, total))
+        return {'optimizer': optimizer,
                 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}  # fmt: skip
 
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
-        """Clip encoder and decoder apart: the depth head's gradients would scale all others."""
-        if self.config.optimiser.clip:
+        """Clip encoder and decoder separately: the depth head has the largest gradients."""
+        if self.config.optimizer.clip:
             for part in (self.network.encoder, self.network.decoder):
-                nn.utils.clip_grad_norm_(part.parameters(), self.config.optimiser.clip)
+                nn.utils.clip_grad_norm_(part.parameters(), self.config.optimizer.clip)
 
     def train(self, mode: bool = True) -> JointLearner:
-        """Switch to training; frozen batch norms stay as they are."""
+        """Switch to training mode; frozen batch normalization stays in evaluation mode."""
         super().train(mode)
         if mode and self.config.network.frozen_batch_norm:
             for module in self.network.modules():
@@ -151,7 +155,7 @@ class JointLearner(LightningModule):
 
     @torch.no_grad()
     def finished_network(self) -> HydraNet:
-        """Return a copy of the network whose depth output is metres, for evaluation."""
+        """Return a copy of the network for evaluation, with depth in meters."""
         network = deepcopy(self.network).cpu().eval().requires_grad_(False)
         _scale_depth(network, self.config.losses.depth_unit)
         return network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -159,28 +163,28 @@ class JointLearner(LightningModule):
     @torch.no_grad()
     def start_from(self, network: HydraNet, name: str) -> None:
         """
-        Take over the weights of a network whose depth output is metres.
+        Copy the weights of a network whose depth output is in meters.
 
-        :param name: of its file, for the message.
-        :raises TrainingError: if its shape is another.
+        :param name: name of its file, for messages.
+        :raises TrainingError: if it has another architecture.
         """
         if network.config != self.network.config:
             raise TrainingError(
-                f'{name} holds {network.config}, the experiment wants {self.network.config}. '
-                'Choose another file, or change `network` in the experiment.'
+                f'{name} holds {network.config}; the recipe defines {self.network.config}. '
+                'Choose another file, or change `network` in the recipe.'
             )
         copy = deepcopy(network)
         _scale_depth(copy, 1 / self.config.losses.depth_unit)
         self.network.load_state_dict(copy.state_dict())
 
 
-def depth_loss(metres: Tensor, target: Tensor, settings: LossSettings) -> Tensor:
-    """Return the loss that the settings name."""
+def depth_loss(prediction: Tensor, target: Tensor, settings: LossSettings) -> Tensor:
+    """Return the depth loss that the settings select."""
     if settings.depth_loss == 'silog':
-        return silog_loss(metres, target, variance_focus=settings.variance_focus)
+        return silog_loss(prediction, target, variance_focus=settings.variance_focus)
     if settings.depth_loss == 'relative':
-        return relative_loss(metres, target)
-    return berhu_loss(metres, target, official=settings.depth_loss == 'berhu_official')
+        return relative_loss(prediction, target)
+    return berhu_loss(prediction, target, official=settings.depth_loss == 'berhu_official')
 
 
 @torch.no_grad()

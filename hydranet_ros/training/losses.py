@@ -1,8 +1,8 @@
 """
-Losses of the joint network; each ignores what is not annotated.
+Losses of the joint network; each ignores pixels without an annotation.
 
-Predictions are first brought to the size of the targets; targets are never resized (section 3.4
-of the paper's training code).
+The losses resize predictions to the size of the targets and never resize targets, as the paper's
+training code does.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 
 _FLOOR = 1e-6
 MIN_DEPTH = 0.1
 
 
 def resize_to(prediction: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Bring (B, C, h, w) to (B, C, H, W), bilinearly, in float32."""
+    """Resize (B, C, h, w) to (B, C, H, W) bilinearly, in float32."""
     return functional.interpolate(
         prediction.float(), size=tuple(size), mode='bilinear', align_corners=False
     )
@@ -31,10 +31,10 @@ def segmentation_loss(
     logits: Tensor, labels: Tensor, *, weight: Tensor | None = None, smoothing: float = 0.0
 ) -> Tensor:
     """
-    Softmax cross entropy over the labelled pixels; 0 where none is labelled.
+    Return the softmax cross entropy over the labeled pixels; 0 if there is none.
 
     :param logits: (B, C, h, w).
-    :param labels: (B, H, W) int64, 255 unlabelled.
+    :param labels: (B, H, W) int64, 255 unlabeled.
     """
     if not bool((labels != UNLABELLED).any()):
         return logits.sum() * 0.0
@@ -46,15 +46,15 @@ def segmentation_loss(
 
 def berhu_loss(prediction: Tensor, target: Tensor, *, official: bool = False) -> Tensor:
     """
-    Inverse Huber loss (arXiv 1606.00373) over the pixels with depth; 0 where there is none.
+    Return the inverse Huber loss (arXiv 1606.00373) over the pixels with depth; 0 if none.
 
-    :param prediction: (B, 1, h, w) metres.
-    :param target: (B, H, W) metres, 0 unknown.
-    :param official: as the official code has it: negative predictions count as 0, the mean is
-        over all pixels, known or not, and the threshold between the two norms is a fifth of the
-        largest error of the whole batch. Otherwise the mean is over known pixels, a negative
-        prediction is an error like any other, and each image has its own threshold, so that the
-        loss does not depend on what shares a batch, or a process, with it.
+    The threshold between the two norms is a fifth of the largest error of each image, so that the
+    loss of an image does not depend on the rest of the batch.
+
+    :param prediction: (B, 1, h, w) meters.
+    :param target: (B, H, W) meters, 0 unknown.
+    :param official: reproduce the official code, which counts negative predictions as 0, takes
+        the mean over all pixels, known or not, and the threshold from the whole batch.
     """
     valid = target > 0
     if not bool(valid.any()):
@@ -69,46 +69,47 @@ def berhu_loss(prediction: Tensor, target: Tensor, *, official: bool = False) ->
 
 def silog_loss(prediction: Tensor, target: Tensor, *, variance_focus: float = 0.85) -> Tensor:
     """
-    Scale-invariant logarithmic loss (Eigen et al. 2014, in the form of BTS) without its factor 10.
+    Return the scale-invariant logarithmic loss (Eigen et al. 2014) as in BTS, without factor 10.
 
-    :param prediction: (B, 1, h, w) metres; its absolute value is taken, as inference does.
-    :param target: (B, H, W) metres, 0 unknown; 0 is returned where nothing is known.
+    :param prediction: (B, 1, h, w) meters; the loss uses the absolute value, as inference does.
+    :param target: (B, H, W) meters, 0 unknown; the loss is 0 if all pixels are unknown.
     """
-    valid = target > 0
-    if not bool(valid.any()):
+    if not bool((target > 0).any()):
         return prediction.sum() * 0.0
-    resized = resize_to(prediction, target.shape[1:])[:, 0]
-    difference = (resized[valid].abs() + MIN_DEPTH).log() - (target[valid] + MIN_DEPTH).log()
+    difference = _log_difference(prediction, target)
     spread = (difference**2).mean() - variance_focus * difference.mean() ** 2
     return (spread + _FLOOR).sqrt()
 
 
 def relative_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """
-    Mean absolute difference of the logarithms: for small errors the mean relative error.
+    Return the mean absolute difference of log depth: for small errors the mean relative error.
 
-    Against :func:`silog_loss` it is less moved by the few pixels at edges, whose depth no coarse
-    output can follow.
+    It depends less than :func:`silog_loss` on the few pixels at depth edges, which the coarse
+    output cannot resolve.
 
-    :param prediction: (B, 1, h, w) metres; its absolute value is taken, as inference does.
-    :param target: (B, H, W) metres, 0 unknown; 0 is returned where nothing is known.
+    :param prediction: (B, 1, h, w) meters; the loss uses the absolute value, as inference does.
+    :param target: (B, H, W) meters, 0 unknown; the loss is 0 if all pixels are unknown.
     """
-    valid = target > 0
-    if not bool(valid.any()):
+    if not bool((target > 0).any()):
         return prediction.sum() * 0.0
+    return _log_difference(prediction, target).abs().mean()
+
+
+def _log_difference(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return log(prediction) - log(target) of the N pixels with depth, (N,)."""
+    valid = target > 0
     resized = resize_to(prediction, target.shape[1:])[:, 0]
-    return (
-        ((resized[valid].abs() + MIN_DEPTH).log() - (target[valid] + MIN_DEPTH).log()).abs().mean()
-    )
+    return (resized[valid].abs() + MIN_DEPTH).log() - (target[valid] + MIN_DEPTH).log()
 
 
 def normals_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """
-    One minus the cosine between prediction and target, over the pixels with a normal.
+    Return one minus the mean cosine between prediction and target.
 
     :param prediction: (B, 3, h, w) in the network's channel order x, z, y, of any length.
-    :param target: (B, 3, H, W) unit vectors in the optical frame (x, y, z), 0 unknown; 0 is
-        returned where nothing is known.
+    :param target: (B, 3, H, W) unit vectors in the optical frame (x, y, z), 0 unknown; the loss
+        is 0 if all pixels are unknown.
     """
     valid = (target != 0).any(1)
     if not bool(valid.any()):
@@ -119,35 +120,35 @@ def normals_loss(prediction: Tensor, target: Tensor) -> Tensor:
 
 class TaskWeights(nn.Module):
     """
-    The sum of the losses: with weights that are given, or learnt.
+    The weighted sum of the task losses, with fixed or learned weights.
 
-    Learnt (Kendall et al. 2018): exp(-s) L + s for every task, s a parameter that starts at
-    -log(weight). A task whose loss is absent contributes nothing: no s either, which would
-    drift away otherwise.
+    Learned weights (Kendall et al. 2018) give exp(-s) L + s for each task, where the parameter s
+    starts at -log(weight). A task without annotations contributes nothing, not even s, which
+    would drift away otherwise.
     """
 
-    def __init__(self, weights: Mapping[str, float], *, learnt: bool = False) -> None:
+    def __init__(self, weights: Mapping[str, float], *, learned: bool = False) -> None:
         super().__init__()
-        self.given = dict(weights)
-        self.spread = nn.ParameterDict(
+        self.fixed = dict(weights)
+        self.log_variances = nn.ParameterDict(
             {task: nn.Parameter(torch.tensor(-math.log(weight)))
-             for task, weight in weights.items()} if learnt else {}
+             for task, weight in weights.items()} if learned else {}
         )  # fmt: skip
 
     def forward(self, losses: Mapping[str, Tensor], present: Container[str]) -> Tensor:
         """
-        Return the total.
+        Return the total loss.
 
-        :param losses: of every task, 0 (with a gradient path) where it is absent.
-        :param present: tasks that the batch has annotations of.
+        :param losses: loss of every task; 0, with a gradient path, for a task without annotations.
+        :param present: tasks with annotations in the batch.
         """
         total = torch.stack(list(losses.values())).sum() * 0.0
         for task, loss in losses.items():
             if task not in present:
-                total = total + sum(p.sum() for p in self.spread.values()) * 0.0
-            elif self.spread:
-                spread = self.spread[task]
-                total = total + torch.exp(-spread) * loss + spread
+                total = total + sum(p.sum() for p in self.log_variances.values()) * 0.0
+            elif self.log_variances:
+                log_variance = self.log_variances[task]
+                total = total + torch.exp(-log_variance) * loss + log_variance
             else:
-                total = total + self.given[task] * loss
+                total = total + self.fixed[task] * loss
         return total

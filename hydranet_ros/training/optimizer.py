@@ -1,9 +1,10 @@
 """
-The optimiser: orthogonalised momentum for 1x1 convolutions, AdamW for the rest.
+The optimizer: Muon for 1x1 convolutions, AdamW for all other weights.
 
-The decoder has no batch norm, and the inputs of its 256-wide convolutions are all positive, so
-their gradients are nearly of rank one. An update of equal singular values (Muon, Jordan et al.
-2024) learns from the small directions too, and bounds how far one step moves the output.
+The decoder has no batch normalization, and the inputs of its 256-channel convolutions are all
+positive, so that their gradients have almost rank one. Muon (Jordan et al. 2024) orthogonalizes
+the momentum: the update has equal singular values, learns in the weak directions too, and bounds
+the change of the output.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from hydranet_ros.training.config import OptimiserSettings
+from hydranet_ros.training.config import OptimizerSettings
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 @torch.no_grad()
-def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
+def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
     """
-    Return the (n, m) matrix with its singular values brought near 1.
+    Return the (n, m) matrix with all singular values close to 1.
 
-    Quintic Newton-Schulz iteration in bfloat16; the singular values come out within 0.7..1.2.
+    A quintic Newton-Schulz iteration in bfloat16; the singular values end up in 0.7..1.2.
     """
     a, b, c = _NEWTON_SCHULZ
     x = matrix.bfloat16()
@@ -41,16 +42,15 @@ def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 class MuonAdamW(AdamW):
     """
-    One optimiser for both kinds of weights, so that any training loop can drive it.
+    Muon and AdamW in one optimizer, so that any training loop can use it.
 
-    Groups with ``matrix: True`` hold (out, in, 1, 1) weights: their momentum is orthogonalised,
-    and a step of rate ``lr`` has the spectral norm ``lr * sqrt(max(1, out / in))``. All others
-    are AdamW's.
+    Groups with ``matrix: True`` hold weights of shape (out, in, 1, 1) and use Muon: the update
+    has the spectral norm ``lr * sqrt(max(1, out / in))``. All other groups use AdamW.
     """
 
     def __init__(self, params: Iterable[Any], lr: float, *, momentum: float = 0.95) -> None:
-        # A second moment that forgets faster than the default: a late spike of the decoder's
-        # gradient would saturate ReLU6 for good.
+        # beta2 is below the default of 0.999: with the slower average, a late spike of the
+        # decoder's gradient would saturate ReLU6 permanently.
         super().__init__(params, lr=lr, betas=(0.9, 0.99))
         self._momentum = momentum
 
@@ -59,7 +59,7 @@ class MuonAdamW(AdamW):
         """Update every weight that has a gradient."""
         loss = None
         if closure is not None:
-            # Before the groups are parted: the closure zeroes the gradients of all of them.
+            # Before the groups are separated, because the closure zeroes all gradients.
             with torch.enable_grad():
                 loss = closure()
         every = self.param_groups
@@ -78,7 +78,7 @@ class MuonAdamW(AdamW):
     def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
         if not state:
-            # Adam's loading looks for the step in the state of every weight.
+            # Adam's load_state_dict expects a step in the state of every weight.
             state['step'] = torch.zeros(())
             state['momentum'] = torch.zeros_like(weight)
         state['step'] += 1
@@ -88,28 +88,28 @@ class MuonAdamW(AdamW):
         rows, columns = ahead.shape
         size = group['lr'] * max(1.0, rows / columns) ** 0.5
         weight.mul_(1 - group['lr'] * group['weight_decay'])
-        weight.add_(orthogonalise(ahead).view_as(weight), alpha=-size)
+        weight.add_(orthogonalize(ahead).view_as(weight), alpha=-size)
 
 
 def is_matrix(weight: Tensor) -> bool:
-    """Return whether a weight is that of a 1x1 convolution over all channels."""
+    """Return whether a weight is that of a 1x1 convolution which is not depthwise."""
     return weight.ndim == 4 and weight.shape[2:] == (1, 1) and weight.shape[1] > 1
 
 
-def build_optimiser(
+def build_optimizer(
     encoder: nn.Module,
     decoder: nn.Module,
-    settings: OptimiserSettings,
+    settings: OptimizerSettings,
     *,
     others: Sequence[Tensor] = (),
 ) -> Optimizer:
     """
-    Return the optimiser of a network; each group's rate is its peak, before any schedule.
+    Return the optimizer of a network, with the peak learning rates of the schedule.
 
-    Weight decay is for weights, never for batch norms and biases; ``sgd`` is the paper's kind of
-    training, where the decay is part of the gradient.
+    Weight decay applies to convolution weights, never to batch normalization and biases. ``sgd``
+    is the paper's optimizer, where weight decay is part of the gradient.
 
-    :param others: what else is learnt (the weights of the tasks), at the decoder's rate.
+    :param others: other parameters, such as the task weights; they use the decoder's rate.
     """
     matrices = []
     groups: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What a data set gives: an image with any of labels, depth and normals."""
+"""One sample of a data set: an image with any of labels, depth and normals."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class Sample:
     """
-    One image with what is annotated of it.
+    One image with its annotations.
 
-    :param name: unique in its data set; names the files it comes from.
+    :param name: unique in its data set; identifies its files.
     :param image: (H, W, 3) uint8 RGB.
-    :param labels: (H, W) uint8 class ids, 255 unlabelled, or ``None``.
-    :param depth: (H, W) float32 metres along the optical axis, 0 unknown, or ``None``.
+    :param labels: (H, W) uint8 class ids, 255 unlabeled, or ``None``.
+    :param depth: (H, W) float32 meters along the optical axis, 0 unknown, or ``None``.
     :param normals: (H, W, 3) float32 unit vectors in the optical frame (x right, y down, z
-        ahead; REP 103), 0 unknown, or ``None``.
+        forward; REP 103), 0 unknown, or ``None``.
     :param focal_length: pixels at this image's size, 0 where unknown.
     """
 
@@ -31,5 +31,5 @@ class Sample:
     focal_length: float = 0.0
 
 
-# A data set: ``len()`` is known at once, ``[i]`` reads the files of one sample.
+# A data set: ``len()`` reads no file, ``[i]`` reads the files of one sample.
 Samples = Sequence[Sample]

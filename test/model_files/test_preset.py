@@ -82,14 +82,23 @@ def test_a_preset_of_the_users_own_loads_by_path(edited):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda raw: raw.update(colour='red'), r"unknown keys \['colour'\]"),
-        (lambda raw: raw.pop('models'), r"missing keys \['models'\]"),
-        (lambda raw: raw.update(models={}), 'at least one model'),
-        (lambda raw: raw.update(domain='mars'), "domain 'mars'"),
-        (lambda raw: raw.update(node=[1]), 'node must map'),
-        (lambda raw: raw['models']['kitti']['export'].pop('license'), r"\['license'\]"),
+        (
+            lambda raw: raw.update(colour='red'),
+            r"unknown key 'colour'\. Allowed keys: description, ",
+        ),
+        (lambda raw: raw.pop('models'), "missing key 'models'"),
+        (lambda raw: raw.update(models={}), 'models is empty; expected at least one model'),
+        (lambda raw: raw.update(domain='mars'), "domain is 'mars'; allowed: kitti"),
+        (lambda raw: raw.update(node=[1]), r'node: got \[1\]; expected a mapping'),
+        (
+            lambda raw: raw['models']['kitti']['export'].pop('license'),
+            r"models\.kitti\.export: missing key 'license'",
+        ),
         (lambda raw: raw['models']['kitti']['export'].update(tasks=['smell']), 'smell'),
-        (lambda raw: raw['models']['kitti']['export'].update(depth_range=[1]), 'two numbers'),
+        (
+            lambda raw: raw['models']['kitti']['export'].update(depth_range=[1]),
+            r'depth_range: got \[1\]; expected a list of 2 values',
+        ),
         (lambda raw: raw['models']['kitti']['export'].update(classes='mars6'), 'mars6'),
     ],
 )

@@ -1,8 +1,8 @@
 """
-Where things are in a street image: horizon, ground, distance.
+Estimate the layout of a street image: horizon, ground and distance.
 
-Weather depends on distance. Where depth is annotated it is used; elsewhere a street canyon
-stands in: flat ground, walls left and right, sky above them.
+Weather depends on distance. Annotated depth is used where it is known. Elsewhere the layout of an
+empty street canyon replaces it: flat ground, a wall on each side, sky above.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from hydranet_ros.training.adverse.pixels import quarter_grid
 
-# Metres and ratios of the stand-in: a car's camera, the half width of a street between house
-# fronts, their height above the camera, where haze hides what is behind, and the focal length
-# relative to the larger of height and 0.7 of the width (KITTI has 0.83, NYUD 1.08).
+# The empty street in meters: height of the camera of a car, half the width between the house
+# fronts, their height above the camera, and the distance of the sky. FOCAL_RATIO is relative to
+# the larger of height and 0.7 of the width (0.83 in KITTI, 1.08 in NYUD).
 CAMERA_HEIGHT = 1.5
 HALF_STREET = 10.0
 WALL_HEIGHT = 11.0
 FARTHEST = 250.0
 FOCAL_RATIO = 1.0
-# A depth image in which nothing is farther is a room: what is unknown there is no sky.
+# If no pixel is farther, the image shows a room, and unknown pixels are not sky.
 ROOM = 20.0
 
 
 @dataclass(frozen=True)
 class StreetCamera:
     """
-    How a street lies in an image.
+    The vanishing point of a street in an image, which may be outside the image.
 
-    :param vanishing_x: pixels from the left, of the point where the street vanishes.
-    :param horizon: pixels from the top, of the same point; either may lie outside the image.
+    :param vanishing_x: its column in pixels.
+    :param horizon: its row in pixels.
     :param focal_length: pixels.
     """
 
@@ -43,18 +43,18 @@ class StreetCamera:
     focal_length: float
 
 
-def usual_camera(height: int, width: int) -> StreetCamera:
-    """Return the camera of an image of which nothing is known: level, and looking ahead."""
+def default_camera(height: int, width: int) -> StreetCamera:
+    """Return a level camera that looks along the street, for an image without calibration."""
     return StreetCamera(width / 2, height / 2, FOCAL_RATIO * max(height, 0.7 * width))
 
 
 @dataclass(frozen=True)
 class Scene:
     """
-    What a corruption is given.
+    The input of a corruption.
 
     :param image: (H, W, 3) uint8 RGB.
-    :param known_depth: (H, W) float32 metres, 0 unknown, or ``None``.
+    :param known_depth: (H, W) float32 meters, 0 unknown, or ``None``.
     """
 
     image: NDArray[np.uint8]
@@ -73,21 +73,21 @@ class Scene:
 
     @property
     def unit(self) -> float:
-        """Return a length in pixels that is 1 for an image of 480x360 and grows with its side."""
+        """Return the scale of lengths in pixels: 1 for an image of 480x360."""
         height, width = self.size
         return float(np.sqrt(height * width)) / 416
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
-        """Return (H, W) float32 metres, everywhere known."""
-        stand_in = street_depth(self.size, self.camera)
+        """Return (H, W) float32 meters, known at every pixel."""
+        empty_street = street_depth(self.size, self.camera)
         if self.known_depth is None:
-            return push_sky_back(stand_in, self.image, self.horizon)
-        return fill_depth(self.known_depth, stand_in, self.horizon)
+            return move_sky_back(empty_street, self.image, self.horizon)
+        return fill_depth(self.known_depth, empty_street, self.horizon)
 
     @cached_property
     def ground(self) -> NDArray[np.float32]:
-        """Return (H, 1) float32: 0 above the horizon, rising to 1 on the ground before us."""
+        """Return (H, 1) float32: 0 above the horizon, rising to 1 on the ground nearby."""
         rows = np.arange(self.size[0], dtype=np.float32)[:, None]
         ramp = np.clip((rows - np.float32(self.horizon)) / (0.2 * self.size[0]), 0, 1)
         return ramp * ramp * (3 - 2 * ramp)
@@ -95,10 +95,10 @@ class Scene:
 
 def street_depth(size: tuple[int, int], camera: StreetCamera) -> NDArray[np.float32]:
     """
-    Return the depth of an empty street canyon, of size (H, W), float32 metres.
+    Return the depth of an empty street canyon, (H, W) float32 meters, with smoothed edges.
 
-    A stand-in for what is not annotated: a camera 1.5 m above flat ground in the middle of a
-    street 20 m wide between fronts 12.5 m high, sky at 250 m; edges smoothed.
+    The camera is 1.5 m above flat ground in the middle of a street that is 20 m wide, between
+    house fronts that are 12.5 m high. The sky is at 250 m.
     """
     height, width = size
     rows, columns = quarter_grid(height, width)
@@ -107,28 +107,28 @@ def street_depth(size: tuple[int, int], camera: StreetCamera) -> NDArray[np.floa
     focal = camera.focal_length
     ground = np.where(rows > 0, focal * CAMERA_HEIGHT / np.maximum(rows, 1e-3), FARTHEST)
     wall = focal * HALF_STREET / np.maximum(columns, 1)
-    above = -rows * wall / focal  # metres above the camera at which a ray meets the wall
+    above = -rows * wall / focal  # height above the camera where the ray meets the wall
     wall = np.where(above > WALL_HEIGHT, FARTHEST, wall)
     depth = np.minimum(np.minimum(ground, wall), FARTHEST).astype(np.float32)
     depth = np.exp(cv2.GaussianBlur(np.log(depth), (0, 0), 4))
     return cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def push_sky_back(
+def move_sky_back(
     depth: NDArray[np.float32], image: NDArray[np.uint8], horizon: float
 ) -> NDArray[np.float32]:
     """
-    Return the stand-in with what looks like sky moved to where sky is.
+    Return the depth with pixels that look like sky at the distance of the sky.
 
-    Sky is bright or blue, smooth, and above the horizon. A wall taken for sky only gets too much
-    fog.
+    Sky is bright or blue, smooth and above the horizon. A wall that is mistaken for sky gets too
+    much fog, nothing worse.
     """
     height, width = depth.shape
     rows, columns = quarter_grid(height, width)
     small = cv2.resize(image, (columns.size, rows.size), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    mean = cv2.blur(grey, (7, 7))
-    rough = np.sqrt(np.maximum(cv2.blur(grey * grey, (7, 7)) - mean * mean, 0))
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = cv2.blur(gray, (7, 7))
+    rough = np.sqrt(np.maximum(cv2.blur(gray * gray, (7, 7)) - mean * mean, 0))
     blue = small[..., 2].astype(np.float32) - small[..., 0]
     bright = np.clip((mean / max(float(np.percentile(mean, 90)), 60.0) - 0.6) / 0.25, 0, 1)
     bright = np.maximum(bright, np.clip((blue - 25) / 25, 0, 1))
@@ -139,25 +139,25 @@ def push_sky_back(
 
 
 def fill_depth(
-    depth: NDArray[np.float32], stand_in: NDArray[np.float32], horizon: float
+    depth: NDArray[np.float32], empty_street: NDArray[np.float32], horizon: float
 ) -> NDArray[np.float32]:
     """
-    Return depth without gaps.
+    Fill the unknown pixels of a depth image.
 
-    A map that is mostly known outdoors has no gaps but the sky, which is far. In a sparse one
-    (LiDAR) or in a room, a gap takes the mean of what is known around it, or the stand-in where
-    nothing is.
+    In a dense outdoor depth image, unknown pixels above the horizon are sky. In a sparse one
+    (lidar) or in a room, an unknown pixel takes the mean of the known pixels around it, or the
+    depth of the empty street if there is none.
     """
     known = depth > 0
     share = float(known.mean())
     if share == 0.0:
-        return stand_in
+        return empty_street
     if share > 0.4 and float(depth.max()) > ROOM:
         rows = np.arange(len(depth))[:, None]
-        return np.where(known, depth, np.where(rows < horizon, np.float32(FARTHEST), stand_in))
+        return np.where(known, depth, np.where(rows < horizon, np.float32(FARTHEST), empty_street))
     reach = max(3, int(0.08 * max(depth.shape)) | 1)
     weight = cv2.blur(known.astype(np.float32), (reach, reach))
     around = cv2.blur(depth, (reach, reach)) / np.maximum(weight, 1e-6)
     if float(depth.max()) <= ROOM:
-        stand_in = np.full_like(depth, np.median(depth[known]))
-    return np.where(known, depth, np.where(weight > 0.002, around, stand_in))
+        empty_street = np.full_like(depth, np.median(depth[known]))
+    return np.where(known, depth, np.where(weight > 0.002, around, empty_street))

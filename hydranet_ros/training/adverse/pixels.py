@@ -1,4 +1,4 @@
-"""Fast steps that the corruptions share: noise, blending, smooth random fields."""
+"""Pixel operations of the corruptions: noise, blending, smooth random fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @lru_cache(maxsize=1)
 def _quantiles() -> NDArray[np.float32]:
-    """Return the 256 quantiles of a normal distribution with variance 1, (256,) float32."""
+    """Return 256 quantiles of the standard normal distribution, (256,) float32."""
     from statistics import NormalDist
 
     table = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
@@ -21,9 +21,10 @@ def _quantiles() -> NDArray[np.float32]:
 
 def normal_noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
     """
-    Return noise of mean 0 and deviation 1 with 256 distinct values.
+    Return noise with mean 0, standard deviation 1 and 256 distinct values.
 
-    One random byte a value through a table: a fifth of the time of exact normal numbers.
+    A table maps one random byte to each value, which takes a fifth of the time of exact normal
+    numbers.
     """
     raw = np.frombuffer(rng.bytes(math.prod(shape)), np.uint8)
     return cv2.LUT(raw, _quantiles()).reshape(shape)
@@ -32,7 +33,7 @@ def normal_noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np
 def smooth_field(
     size: tuple[int, int], grid: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return a smooth random field of size (H, W), float32 in 0..1, from a coarse grid."""
+    """Return a smooth random field, (H, W) float32 in 0..1, interpolated from a coarse grid."""
     coarse = rng.random(grid, np.float32)
     field = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(field, 0, 1)
@@ -40,10 +41,10 @@ def smooth_field(
 
 def quarter_grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Return rows (h, 1) and columns (1, w) of an image's pixels at a quarter of its size.
+    Return the rows (h, 1) and columns (1, w) of an image at a quarter of its size.
 
-    What is smooth by nature is made at that size and enlarged. Positions are those of the
-    centres, in pixels of the whole image, as ``cv2.resize`` takes them.
+    Smooth layers are computed at this size and enlarged. The positions are the centers of the
+    small pixels in pixels of the full image, by the convention of ``cv2.resize``.
     """
     count = (-(-height // 4), -(-width // 4))
     rows, columns = (
@@ -60,7 +61,7 @@ def mix(
     Return ``image * (1 - weight) + other * weight`` as (H, W, 3) float32.
 
     :param image: (H, W, 3) uint8 or float32.
-    :param other: an image, or a colour.
+    :param other: an image or a color.
     :param weight: (H, W) float32 in 0..1.
     """
     spread = cv2.merge([weight, weight, weight])
@@ -76,6 +77,6 @@ def to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def bright_level(image: NDArray[np.uint8]) -> float:
-    """Return how bright the bright part of an image is, 0..255: its sky, as a rule."""
+    """Return the brightness of the bright part of an image, usually its sky, in 0..255."""
     small = cv2.resize(image, (32, 24), interpolation=cv2.INTER_AREA)
     return float(np.percentile(small.mean(-1), 90))

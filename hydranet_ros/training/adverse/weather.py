@@ -1,4 +1,4 @@
-"""Fog, rain and snow: air that swallows and adds light, and what falls through it."""
+"""Fog, rain and snow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hydranet_ros.training.adverse.layout import Scene
 from hydranet_ros.training.adverse.pixels import bright_level, mix, smooth_field, to_bytes
 
-# Extinction in 1/m. Visibility by Koschmieder is 3.9 / beta: 300, 200, 130, 85 and 55 m of fog;
-# Foggy Cityscapes (Sakaridis et al. 2018) has 0.005, 0.01 and 0.02.
+# Extinction in 1/m. By Koschmieder's law the visibility is 3.9 / beta: 300, 200, 130, 85 and 55 m
+# in fog. Foggy Cityscapes (Sakaridis et al. 2018) has 0.005, 0.01 and 0.02.
 _FOG = (0.013, 0.02, 0.03, 0.045, 0.07)
 _RAIN_HAZE = (0.003, 0.005, 0.008, 0.011, 0.015)
 _SNOW_HAZE = (0.004, 0.007, 0.010, 0.014, 0.020)
@@ -18,9 +18,9 @@ _SNOW_HAZE = (0.004, 0.007, 0.010, 0.014, 0.020)
 
 def fog(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """
-    Fog by Koschmieder's law: ``I exp(-beta d) + A (1 - exp(-beta d))``.
+    Add fog by Koschmieder's law: ``I exp(-beta d) + A (1 - exp(-beta d))``.
 
-    The extinction varies by a fifth over the image, the airlight with the light of the day.
+    The extinction varies by a fifth over the image; the airlight follows the brightness.
     """
     patches = 0.8 + 0.4 * smooth_field(scene.size, (3, 4), rng)
     return to_bytes(_haze(scene.image, scene, _FOG[severity - 1] * patches, rng, 0.9))
@@ -30,7 +30,7 @@ def _haze(
     image: NDArray, scene: Scene, extinction: NDArray[np.float32] | float,
     rng: np.random.Generator, light: float,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Return the image through haze; ``light`` is the airlight relative to a bright sky."""
+    """Add haze; ``light`` is the airlight relative to a bright sky."""
     level = np.clip(bright_level(scene.image) * 1.15, 120, 245) * light * rng.uniform(0.92, 1.08)
     cold = rng.uniform(0.0, 0.04)
     airlight = level * np.array((1 - cold, 1.0, 1 + cold))
@@ -39,12 +39,12 @@ def _haze(
 
 
 def rain(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Rain: dim and grey, haze with distance, a wet road that mirrors, streaks, drops on glass."""
+    """Add rain: dim gray light, haze, reflections on a wet road, streaks, drops on the lens."""
     dim = 1 - 0.06 * severity
-    grey = cv2.cvtColor(scene.image, cv2.COLOR_RGB2GRAY)
-    colour = 1 - 0.09 * severity
-    out = scene.image.astype(np.float32) * np.float32(dim * colour)
-    out += cv2.merge([grey] * 3) * np.float32(dim * (1 - colour))
+    gray = cv2.cvtColor(scene.image, cv2.COLOR_RGB2GRAY)
+    saturation = 1 - 0.09 * severity
+    out = scene.image.astype(np.float32) * np.float32(dim * saturation)
+    out += cv2.merge([gray] * 3) * np.float32(dim * (1 - saturation))
     _mirror(out, scene, 0.07 * severity)
     out = _haze(out, scene, _RAIN_HAZE[severity - 1], rng, 0.75)
     drops = to_bytes(out)
@@ -54,24 +54,24 @@ def rain(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _mirror(image: NDArray[np.float32], scene: Scene, strength: float) -> None:
-    """Blend what stands above the horizon, upside down and smeared, into the ground."""
+    """Blend the blurred mirror image of the region above the horizon into the ground."""
     height, width = scene.size
     top = int(np.clip(scene.horizon, 0, height))
     rows = min(top, height - top)
     if rows < 8:
         return
     above = cv2.resize(image[top - rows : top][::-1], (-(-width // 4), rows // 4))
-    smeared = cv2.resize(cv2.blur(above, (3, max(3, rows // 16))), (width, rows))
+    blurred = cv2.resize(cv2.blur(above, (3, max(3, rows // 16))), (width, rows))
     weight = strength * scene.ground[top : top + rows, :, None]
-    image[top : top + rows] += (smeared - image[top : top + rows]) * weight
+    image[top : top + rows] += (blurred - image[top : top + rows]) * weight
 
 
 def _streaks(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return how much of each pixel falling drops cover, (H, W) float32."""
+    """Return the coverage of each pixel by falling drops, (H, W) float32."""
     height, width = scene.size
     layer = np.zeros((height, width), np.uint8)
     slant = rng.uniform(-0.25, 0.25)
-    # Far drops are many, short and faint; near ones few, long and thick.
+    # Far drops are numerous, short and faint; near drops are few, long and thick.
     for count, length, opacity, thickness in (
         (330, 9, 45, 1), (150, 18, 65, 1), (24, 38, 65, 2),
     ):  # fmt: skip
@@ -90,7 +90,7 @@ def _streaks(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[n
 def _drops_on_glass(
     image: NDArray[np.uint8], scene: Scene, severity: int, rng: np.random.Generator
 ) -> None:
-    """Replace small ellipses by what a drop shows: the scene, upside down and out of focus."""
+    """Replace small ellipses by the image in a drop: the scene upside down and out of focus."""
     height, width = scene.size
     for _ in range(int(rng.integers(0, 3 + 3 * severity))):
         radius = int(rng.uniform(3, 5 + 1.6 * severity) * scene.unit) + 1
@@ -108,12 +108,12 @@ def _drops_on_glass(
 
 
 def snow(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Snowfall: haze with distance, a ground that whitens, flakes from dust to blurred discs."""
-    grey = cv2.cvtColor(scene.image, cv2.COLOR_RGB2GRAY)
-    colour = 1 - 0.07 * severity
-    out = scene.image.astype(np.float32) * np.float32(colour)
-    out += cv2.merge([grey] * 3) * np.float32(1 - colour)
-    # Seen at a low angle, patches on the ground are wide and flat.
+    """Add snow: haze, a white ground, and flakes from specks to blurred disks."""
+    gray = cv2.cvtColor(scene.image, cv2.COLOR_RGB2GRAY)
+    saturation = 1 - 0.07 * severity
+    out = scene.image.astype(np.float32) * np.float32(saturation)
+    out += cv2.merge([gray] * 3) * np.float32(1 - saturation)
+    # From a low camera, patches on the ground look wide and flat.
     patches = np.clip(smooth_field(scene.size, (30, 8), rng) * 2.2 - 0.6, 0, 1)
     cover = (0.08 + 0.09 * severity) * (0.35 + 0.65 * patches) * scene.ground
     out = mix(out, (225.0, 229.0, 236.0), cover.astype(np.float32))
@@ -122,18 +122,18 @@ def snow(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _flakes(scene: Scene, severity: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return how much of each pixel flakes cover, (H, W) float32."""
+    """Return the coverage of each pixel by flakes, (H, W) float32."""
     height, width = scene.size
     wind = rng.uniform(-1.0, 1.0)
     layer = np.zeros((height, width), np.uint8)
-    # Count at severity 1, radius in pixels at 480x360, opacity, smear in radii.
-    for count, radius, opacity, smear in (
+    # Count at severity 1, radius in pixels at 480x360, opacity, blur in radii.
+    for count, radius, opacity, streak in (
         (520, 0.5, 120, 1.5), (140, 0.9, 170, 2.5), (40, 1.6, 180, 2.5), (5, 3.4, 120, 1.5),
     ):  # fmt: skip
         number = int(count * (0.2 + 0.75 * severity))
         start = rng.random((number, 2)) * (width, height)
         sizes = radius * scene.unit * rng.uniform(0.7, 1.4, number)
-        end = start + sizes[:, None] * smear * np.array((wind, 1.0))
+        end = start + sizes[:, None] * streak * np.array((wind, 1.0))
         lines = np.rint(np.stack((start, end), 1) * 16).astype(np.int32)
         thin = max(1, round(2 * radius * scene.unit))
         for scale, part in zip((0.7, 1.0, 1.3), np.array_split(lines, 3)):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.data.files import same_size
 from hydranet_ros.training.data.reader import Reader
 from hydranet_ros.training.sample import Sample, Samples

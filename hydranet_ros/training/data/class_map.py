@@ -1,40 +1,36 @@
 """
-Class maps: from the ids that a data set stores to the ids of one of our class tables.
+Class maps: from the ids stored in a data set to the ids of a class table.
 
-A map is data, ``config/class_maps/<name>.yaml``: the stored ids by name, what becomes of each
-name, and the merges that are off unless a user asks for them. An id that the map does not know is
-an error, never silently unlabelled.
+The file ``config/class_maps/<name>.yaml`` names the stored ids, maps the names to classes, and
+defines optional merges. An id that is not in the map is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, PresetError
-from hydranet_ros.model_info import UNLABELLED, ClassInfo
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.metadata import UNLABELLED, ClassInfo
+from hydranet_ros.model_files.preset import load_classes
+from hydranet_ros.model_files.yaml_config import load_yaml
 from hydranet_ros.resources import config_file
 
-_KEYS = {'description', 'classes', 'ids', 'map', 'options'}
-_REQUIRED = {'description', 'classes', 'ids'}
 _UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
 class ClassMap:
     """
-    A map of ids.
+    A map from stored ids to class ids.
 
-    :param name: for messages.
-    :param classes: the table that it maps to.
-    :param table: (65536,) int16, class id of each stored id; -1 where the map knows none.
+    :param name: name of the map, for messages.
+    :param classes: the class table that it maps to.
+    :param table: (65536,) int16, class id of each stored id; -1 for an id that is not in the map.
     """
 
     name: str
@@ -43,22 +39,40 @@ class ClassMap:
 
     def apply(self, ids: NDArray, where: object) -> NDArray[np.uint8]:
         """
-        Return class ids, uint8 of the same shape, 255 unlabelled.
+        Map stored ids to class ids, uint8 of the same shape, 255 unlabeled.
 
         :param ids: stored ids, uint8 or uint16.
-        :param where: the file, for the message.
+        :param where: name of the file, for the message.
         :raises DatasetError: if an id is not in the map.
         """
         mapped = self.table[ids]
         if (mapped == _UNKNOWN).any():
-            strange = np.unique(ids[mapped == _UNKNOWN])
+            unknown = np.unique(ids[mapped == _UNKNOWN])
             known = np.flatnonzero(self.table != _UNKNOWN)
             raise DatasetError(
-                f'{where} holds the ids {_short(strange)}, which the class map {self.name} does '
-                f'not know; allowed: {_short(known)}. Choose another map with classes=NAME: '
+                f'{where} holds the ids {_ranges(unknown)}, which are not in the class map '
+                f'{self.name}; allowed: {_ranges(known)}. Choose another map with classes=NAME: '
                 f'{", ".join(class_map_names())}.'
             )
         return mapped.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _MapFile:
+    """
+    The keys of a class map file.
+
+    :param classes: name of the class table.
+    :param ids: name of each stored id; several ids may share a name.
+    :param map: class of each name; a name without one is unlabeled.
+    :param options: changes of ``map`` by name, which are off by default.
+    """
+
+    description: str
+    classes: str
+    ids: Mapping[int, str]
+    map: Mapping[str, str]
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def class_map_names() -> tuple[str, ...]:
@@ -68,9 +82,9 @@ def class_map_names() -> tuple[str, ...]:
 
 def load_class_map(name: str, merge: Sequence[str] = ()) -> ClassMap:
     """
-    Read ``config/class_maps/<name>.yaml``, or the file that ``name`` is the path of.
+    Read ``config/class_maps/<name>.yaml``, or the file ``name`` if it is a path to a YAML file.
 
-    :param merge: names of the map's options to apply.
+    :param merge: names of the options to apply.
     :raises DatasetError: naming the file, the key and what is allowed.
     """
     path = (
@@ -81,15 +95,12 @@ def load_class_map(name: str, merge: Sequence[str] = ()) -> ClassMap:
             f'Class map {name!r} does not exist ({path}); known maps: '
             f'{", ".join(class_map_names())}. A path to a .yaml file works too.'
         )
-    try:
-        raw = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise DatasetError(f'{path} cannot be read as YAML: {err}') from err
-    return _parse(raw, path, merge)
+    file = load_yaml(path, _MapFile, error=DatasetError)
+    return build_map(str(path), file.classes, file.ids, _names(file, merge, path))
 
 
 def identity_map(table: str) -> ClassMap:
-    """Return the map of ids that are those of class table ``table`` already, and 255."""
+    """Return the map of a data set that stores the ids of the class table ``table``, and 255."""
     classes = load_classes(table)
     ids = {item.id: item.name for item in classes}
     return build_map(table, table, {**ids, UNLABELLED: ''}, {name: name for name in ids.values()})
@@ -97,74 +108,52 @@ def identity_map(table: str) -> ClassMap:
 
 def build_map(name: str, table: str, ids: Mapping[int, str], names: Mapping[str, str]) -> ClassMap:
     """
-    Put a map together.
+    Build a class map.
 
     :param table: name of the class table to map to.
     :param ids: name of each stored id; several ids may share a name.
-    :param names: class of the table for each such name; names without one are unlabelled.
+    :param names: class of each name; a name without one is unlabeled.
     :raises DatasetError: if an id is out of range.
     """
     classes = load_classes(table)
     targets = {item.name: item.id for item in classes}
     lookup = np.full(1 << 16, _UNKNOWN, np.int16)
     for number, source in ids.items():
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 16:
+        if not 0 <= number < 1 << 16:
             raise DatasetError(f'{name}: ids holds {number!r}; allowed: whole numbers 0..65535.')
         lookup[number] = targets[names[source]] if source in names else UNLABELLED
     return ClassMap(name, classes, lookup)
 
 
-def _parse(raw: Any, path: Path, merge: Sequence[str]) -> ClassMap:
-    if not isinstance(raw, dict):
-        raise DatasetError(f'{path}: got {raw!r}, expected a mapping with {sorted(_KEYS)}.')
-    unknown = sorted(str(key) for key in set(raw) - _KEYS)
-    missing = sorted(_REQUIRED - set(raw))
-    if unknown or missing:
-        raise DatasetError(
-            f'{path}: unknown keys {unknown}, missing keys {missing}; '
-            f'allowed: {sorted(_KEYS)}, required: {sorted(_REQUIRED)}.'
-        )
-    ids = {key: str(value) for key, value in _mapping(raw['ids'], f'{path}: ids').items()}
-    table = str(raw['classes'])
+def _names(file: _MapFile, merge: Sequence[str], path: Path) -> dict[str, str]:
+    """Return the class of each name with the requested options applied, after checks."""
     try:
-        targets = {item.name for item in load_classes(table)}
+        classes = {item.name for item in load_classes(file.classes)}
     except PresetError as err:
         raise DatasetError(f'{path}: classes: {err}') from err
-    known = set(ids.values())
-    names = _names(raw.get('map'), known, targets, f'{path}: map')
-    options = {
-        key: _names(value, known, targets, f'{path}: options.{key}')
-        for key, value in _mapping(raw.get('options') or {}, f'{path}: options').items()
-    }
+    for key, names in (('map', file.map), *((f'options.{k}', v) for k, v in file.options.items())):
+        for texts, allowed, what in (
+            (set(names), set(file.ids.values()), 'names of ids'),
+            (set(names.values()), classes, f'classes of {file.classes}'),
+        ):
+            unknown = sorted(texts - allowed)
+            if unknown:
+                raise DatasetError(
+                    f'{path}: {key}: {unknown} are not {what}; allowed: {sorted(allowed)}.'
+                )
+    unknown = sorted(set(merge) - set(file.options))
+    if unknown:
+        raise DatasetError(
+            f'{path}: there are no options {unknown} to merge; allowed: {sorted(file.options)}.'
+        )
+    merged = dict(file.map)
     for option in merge:
-        if option not in options:
-            raise DatasetError(
-                f'{path}: there is no option {option!r} to merge; allowed: {sorted(options)}.'
-            )
-        names = {**names, **options[option]}
-    return build_map(str(path), table, ids, names)
+        merged |= file.options[option]
+    return merged
 
 
-def _names(raw: Any, known: set[str], targets: set[str], where: str) -> dict[str, str]:
-    names = {str(key): str(value) for key, value in _mapping(raw, where).items()}
-    for texts, allowed, what in (
-        (set(names), known, 'names of ids'),
-        (set(names.values()), targets, 'classes'),
-    ):
-        strange = sorted(texts - allowed)
-        if strange:
-            raise DatasetError(f'{where}: {strange} are no {what}; allowed: {sorted(allowed)}.')
-    return names
-
-
-def _mapping(raw: Any, where: str) -> dict[Any, Any]:
-    if not isinstance(raw, dict):
-        raise DatasetError(f'{where}: got {raw!r}, expected a mapping.')
-    return raw
-
-
-def _short(ids: NDArray) -> str:
-    """Write ids as ranges: 0-11, 255."""
+def _ranges(ids: NDArray) -> str:
+    """Format ids as ranges: 0-11, 255."""
     runs = np.split(ids, np.flatnonzero(np.diff(ids.astype(int)) != 1) + 1)
     texts = [str(run[0]) if len(run) == 1 else f'{run[0]}-{run[-1]}' for run in runs if len(run)]
     return ', '.join(texts[:8]) + (', ...' if len(texts) > 8 else '')

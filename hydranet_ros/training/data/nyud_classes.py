@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.preset import load_classes
+from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.training.data.class_map import ClassMap, build_map, load_class_map
 from hydranet_ros.training.data.files import read_mat
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.model_info import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.data import files
 from hydranet_ros.training.data.class_map import ClassMap, load_class_map
 from hydranet_ros.training.data.reader import Frame, FrameReader

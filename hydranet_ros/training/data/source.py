@@ -1,4 +1,4 @@
-"""Which data set, where, and with which options: what users write, checked."""
+"""Parse and check data sources: the kind, the location and the options of a data set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from hydranet_ros.errors import DatasetError, TrainingError
 
 _FORM = 'KIND:FOLDER[:SPLIT][?key=value&...], for example camvid:data/camvid:val'
-_TRUTH = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
+_BOOLEANS = {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,19 @@ class DataSource:
     One data set on disk.
 
     :param kind: one of :data:`hydranet_ros.training.data.catalog.KINDS`.
-    :param root: folder or file; a name in capitals at its head stands for a folder that the
-        command line gives, as in ``CAMVID`` or ``SCENES/train``.
-    :param split: which part of the set; kinds without parts know ``train`` only.
-    :param classes: name of a class map of ``config/class_maps``, or a path to one; empty for the
-        kind's own.
+    :param root: folder or file. A leading name in capitals, as in ``CAMVID`` or ``SCENES/train``,
+        is a folder that the command line defines.
+    :param split: part of the set; kinds without parts allow ``train`` only.
+    :param classes: name of a class map in ``config/class_maps``, or the path of one; empty for
+        the default of the kind.
     :param merge: options of the class map, such as ``terrain``.
-    :param depth_scale: for the kind ``folder``: metres are the stored value divided by this.
-    :param focal_length: pixels, overrides what the data set says of its camera; 0 does not.
-    :param images: folder of the images where the kind keeps them apart (``kitti_depth``).
-    :param variant: which of the kind's own versions of an annotation, see docs/data.md.
-    :param limit: take the first so many images; 0 for all.
+    :param depth_scale: stored depth per meter, for the kind ``folder``.
+    :param focal_length: pixels, overrides the calibration of the data set; 0 keeps it.
+    :param images: folder of the images, for kinds with separate images (``kitti_depth``).
+    :param variant: version of the annotations, see docs/data.md.
+    :param limit: number of images to use, from the first; 0 for all.
     :param cache: keep decoded samples in memory.
+    :raises DatasetError: if a value is empty or negative.
     """
 
     kind: str
@@ -53,10 +54,8 @@ class DataSource:
                 raise DatasetError(f'{where}: {name} is empty; expected {_FORM}.')
         for name in ('depth_scale', 'focal_length', 'limit'):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            if not value >= 0:
                 raise DatasetError(f'{where}: {name} is {value!r}; allowed: 0 or more.')
-        if isinstance(self.merge, str) or not all(isinstance(item, str) for item in self.merge):
-            raise DatasetError(f'{where}: merge is {self.merge!r}; expected a list of names.')
 
     @property
     def path(self) -> Path:
@@ -66,12 +65,12 @@ class DataSource:
 
 def parse_source(text: str) -> DataSource:
     """
-    Read ``KIND:FOLDER[:SPLIT][?key=value&...]``.
+    Parse ``KIND:FOLDER[:SPLIT][?key=value&...]``.
 
-    The keys are the fields of :class:`DataSource`; ``merge`` takes names separated by commas. A
-    ``%`` followed by two hexadecimal digits stands for that character in a value.
+    The keys are the fields of :class:`DataSource`; ``merge`` takes names separated by commas.
+    Values are percent-decoded.
 
-    :raises DatasetError: naming what is wrong and what is allowed.
+    :raises DatasetError: if the text is malformed; the message shows what is allowed.
     """
     head, _, query = text.partition('?')
     kind, separator, rest = head.partition(':')
@@ -86,32 +85,32 @@ def parse_source(text: str) -> DataSource:
         if key not in _PARSERS or not separator:
             raise DatasetError(f'{text!r}: got option {item!r}; allowed: {", ".join(_PARSERS)}.')
         if key in values:
-            raise DatasetError(f'{text!r}: {key} is given twice.')
+            raise DatasetError(f'{text!r}: the option {key} appears twice.')
         try:
             values[key] = _PARSERS[key](unquote(value))
         except (ValueError, KeyError) as err:
-            raise DatasetError(f'{text!r}: {value!r} is no value for {key}.') from err
+            raise DatasetError(f'{text!r}: {value!r} is not a valid {key}.') from err
     return DataSource(**values)  # type: ignore[arg-type]
 
 
 def resolve(source: DataSource, roots: Mapping[str, Path]) -> DataSource:
     """
-    Replace a name in capitals at the head of a folder by what ``roots`` gives for it.
+    Replace the leading name in capitals of each folder by its value in ``roots``.
 
-    :raises TrainingError: if ``roots`` lacks the name.
+    :raises TrainingError: if ``roots`` does not have the name.
     """
     return dataclasses.replace(
-        source, root=_placed(source.root, roots), images=_placed(source.images, roots)
+        source, root=_located(source.root, roots), images=_located(source.images, roots)
     )
 
 
-def _placed(text: str, roots: Mapping[str, Path]) -> str:
+def _located(text: str, roots: Mapping[str, Path]) -> str:
     head, _, tail = text.partition('/')
     if not head.isupper():
         return text
     if head not in roots:
         raise TrainingError(
-            f'The experiment names the folder {head}; say where it is: --data {head}=FOLDER'
+            f'The recipe needs the folder {head}; give its path with --data {head}=FOLDER'
         )
     return str(Path(roots[head]) / tail)
 
@@ -125,5 +124,5 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     'images': str,
     'variant': str,
     'limit': int,
-    'cache': lambda text: _TRUTH[text.lower()],
+    'cache': lambda text: _BOOLEANS[text.lower()],
 }
