@@ -42,7 +42,7 @@ C_TYPES = {
 
 
 def make_host_device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
-    """Return a device whose network, too, runs only when the queue comes to it, as on a GPU."""
+    """Return a device whose network runs only when its queue reaches it, as on a GPU."""
     device = HostDevice()
     at_once = DeviceSession.run
     monkeypatch.setattr(
@@ -67,7 +67,7 @@ def compile_for_host(kernel: Path) -> ctypes.CDLL:
 
 
 class HostBlock:
-    """Bytes with a guard behind them."""
+    """Bytes followed by guard bytes."""
 
     def __init__(self, size: int) -> None:
         self.bytes = np.full(size + GUARD, 0xA5, np.uint8)
@@ -75,8 +75,8 @@ class HostBlock:
         self.ptr = self.bytes.ctypes.data
 
     @property
-    def whole(self) -> bool:
-        """Return whether nothing was written behind the end."""
+    def intact(self) -> bool:
+        """Return whether nothing was written beyond the end."""
         return bool((self.bytes[self.size :] == 0xA5).all())
 
 
@@ -88,7 +88,7 @@ class HostEvent:
 
 
 class HostDevice:
-    """See the module; records what was copied, and which arrays are pinned."""
+    """A device in host memory; it records copied bytes and pinned arrays."""
 
     memory = 'cpu'
     number = 0
@@ -169,5 +169,5 @@ class HostDevice:
 
 
 def _move(target: Any, to: int, source: Any, start: int, size: int) -> None:
-    """Copy bytes; takes the owners of both, so that they live until then."""
+    """Copy bytes; the owners of both are arguments, so that they live until then."""
     ctypes.memmove(to, start, size)

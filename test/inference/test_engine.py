@@ -1,11 +1,9 @@
-"""A model file on ONNX Runtime: the right arrays, no needless work, one clear error each."""
+"""A model file on ONNX Runtime: correct arrays, no unnecessary work, one clear error each."""
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +24,7 @@ ALL_TASKS = ('segmentation', 'depth', 'normals')
 LABELS = frozenset({'labels'})
 
 
-def picture(height: int = 33, width: int = 47, seed: int = 0) -> np.ndarray:
+def random_image(height: int = 33, width: int = 47, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
@@ -41,8 +39,8 @@ def engine(model: Path) -> Engine:
 
 
 @pytest.mark.parametrize('size', [(33, 47), (48, 64), (1, 1), (7, 200)])
-def test_every_output_is_what_the_network_says_at_any_size(engine: Engine, size):
-    image = picture(*size)
+def test_every_output_equals_the_network_at_any_image_size(engine: Engine, size):
+    image = random_image(*size)
     got = engine.infer(image, engine.outputs)
     np.testing.assert_array_equal(got.labels, expected_labels(image))
     np.testing.assert_array_equal(got.confidence, image[..., 1])
@@ -50,30 +48,30 @@ def test_every_output_is_what_the_network_says_at_any_size(engine: Engine, size)
     assert got.normals.shape == (*size, 3) and (got.normals == (0, 0, -1)).all()
 
 
-def test_only_what_is_asked_for_comes(engine: Engine):
-    got = engine.infer(picture(), LABELS)
+def test_only_requested_outputs_are_returned(engine: Engine):
+    got = engine.infer(random_image(), LABELS)
     assert got.labels is not None
     assert (got.depth, got.confidence, got.normals) == (None, None, None)
-    assert engine.infer(picture(), frozenset()).labels is None
+    assert engine.infer(random_image(), frozenset()).labels is None
 
 
 def test_an_output_the_model_lacks_stays_none(tmp_path: Path):
     small = Engine(make_model(tmp_path / 'depth.onnx', tasks=('depth',)))
     assert small.outputs == {'depth'}
-    got = small.infer(picture(), frozenset({'labels', 'depth'}))
+    got = small.infer(random_image(), frozenset({'labels', 'depth'}))
     assert got.labels is None and got.depth is not None
 
 
-def test_arrays_are_kept_from_frame_to_frame_and_can_be_messages(engine: Engine):
-    first = engine.infer(picture(seed=1), engine.outputs)
-    second = engine.infer(picture(seed=2), engine.outputs)
+def test_arrays_are_reused_and_can_be_messages(engine: Engine):
+    first = engine.infer(random_image(seed=1), engine.outputs)
+    second = engine.infer(random_image(seed=2), engine.outputs)
     for name in ('labels', 'depth', 'confidence', 'normals'):
         assert getattr(first, name) is getattr(second, name)
         assert backing_array(getattr(first, name)) is not None
 
 
 def test_read_only_and_strided_images_are_accepted(engine: Engine):
-    image = picture()
+    image = random_image()
     frozen = np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape)
     want = expected_labels(image)
     np.testing.assert_array_equal(engine.infer(frozen, LABELS).labels, want)
@@ -84,33 +82,23 @@ def test_read_only_and_strided_images_are_accepted(engine: Engine):
     'image',
     [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 3), np.float32),
      np.zeros((0, 5, 3), np.uint8)],
-    ids=['grey', 'four channels', 'float', 'empty'],
+    ids=['gray', 'four channels', 'float', 'empty'],
 )  # fmt: skip
-def test_an_array_that_is_no_picture_is_refused(engine: Engine, image: np.ndarray):
+def test_an_array_that_is_not_an_image_is_refused(engine: Engine, image: np.ndarray):
     with pytest.raises(ImageError, match=r'expected \(H, W, 3\) uint8'):
         engine.infer(image, LABELS)
 
 
-def test_a_branch_that_nobody_asks_for_costs_nothing(tmp_path: Path):
-    """The confidence branch of this model alone takes far longer than the rest."""
-    heavy = Engine(
-        make_model(tmp_path / 'heavy.onnx', heavy_confidence=True), EngineOptions(threads=1)
-    )
-    image = picture(480, 640)
-
-    def cost(outputs: frozenset[str]) -> float:
-        heavy.infer(image, outputs)
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            heavy.infer(image, outputs)
-            times.append(time.perf_counter() - started)
-        return statistics.median(times)
-
-    assert cost(frozenset({'labels', 'depth'})) < 0.3 * cost(heavy.outputs)
+def test_a_session_has_only_the_requested_outputs(tmp_path: Path):
+    """The nodes of other outputs are removed from its graph; see test_subgraph.py."""
+    engine = Engine(make_model(tmp_path / 'model.onnx'), EngineOptions(threads=1))
+    requested = frozenset({'depth'})
+    engine.infer(random_image(), requested)
+    session = engine._sessions.get(requested, lambda: pytest.fail('no session was kept'))
+    assert [item.name for item in session.get_outputs()] == ['depth']
 
 
-def test_the_provider_is_read_back_and_the_metadata_are_the_model_s(engine: Engine, model: Path):
+def test_the_engine_reports_its_provider_and_the_metadata_of_the_file(engine: Engine, model: Path):
     assert engine.provider == 'cpu'
     assert engine.path == model
     assert engine.info.native_size == NATIVE_SIZE
@@ -134,7 +122,7 @@ def test_a_requested_provider_that_is_missing_is_an_error_with_the_remedy(
         assert engine.provider == provider, 'never another provider than the requested one'
 
 
-def test_building_engines_ahead_needs_tensorrt(model: Path, tmp_path: Path):
+def test_building_engines_needs_tensorrt(model: Path, tmp_path: Path):
     try:
         took = build_engine(model, EngineOptions(cache_directory=tmp_path), [(48, 64), (24, 32)])
     except ProviderError as err:
@@ -153,7 +141,7 @@ def test_options_outside_what_is_allowed_are_refused(options: dict, message: str
         EngineOptions(**options)
 
 
-def test_a_missing_file_is_named_with_the_commands_that_bring_one(tmp_path: Path):
+def test_a_missing_file_is_named_with_the_commands_that_create_it(tmp_path: Path):
     with pytest.raises(ModelNotFoundError, match=r'nothing\.onnx does not exist.*weights pull'):
         Engine(tmp_path / 'nothing.onnx')
 
@@ -168,23 +156,23 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path, share: float):
 @pytest.mark.parametrize(
     'content', [b'', b'not a model', bytes(100), b'\x08\x08', b'PK\x03\x04' + bytes(50)]
 )
-def test_a_file_that_is_no_model_is_refused_by_name(tmp_path: Path, content: bytes):
+def test_a_file_that_is_not_a_model_is_refused_by_name(tmp_path: Path, content: bytes):
     path = tmp_path / 'bad.onnx'
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r'bad\.onnx.*hydranet export'):
         Engine(path)
 
 
-def test_a_model_without_metadata_is_refused_with_the_command_that_writes_them(tmp_path: Path):
+def test_a_model_without_metadata_is_refused_with_the_command_that_adds_it(tmp_path: Path):
     with pytest.raises(ModelError, match=r'bare\.onnx carries no hydranet_ros metadata.*export'):
         Engine(make_model(tmp_path / 'bare.onnx', metadata=False))
 
 
-def test_a_closed_engine_says_so(model: Path):
+def test_a_closed_engine_raises(model: Path):
     engine = Engine(model)
     engine.close()
     with pytest.raises(ModelError, match='closed'):
-        engine.infer(picture(), LABELS)
+        engine.infer(random_image(), LABELS)
 
 
 def test_loading_and_running_prints_nothing(model: Path):
@@ -200,13 +188,13 @@ def test_loading_and_running_prints_nothing(model: Path):
 
 
 def test_building_an_engine_for_a_size_is_reported_once_before_and_after(model: Path):
-    """Without TensorRT only the telling can be shown: the session below is the CPU's."""
+    """Tests the report only: without TensorRT the session is one of the CPU."""
     told: list[str] = []
     engine = Engine(model, EngineOptions(provider='cpu'), report=told.append)
-    engine.infer(picture(), engine.outputs)
+    engine.infer(random_image(), engine.outputs)
     engine.provider = 'tensorrt'
     for _ in range(2):
-        assert engine.infer(picture(), LABELS).labels is not None
+        assert engine.infer(random_image(), LABELS).labels is not None
     assert len(told) == 2
     assert 'all.onnx: tensorrt loads or builds its engine for 47x33' in told[0]
     assert '47x33 ready after' in told[1]

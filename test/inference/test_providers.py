@@ -29,7 +29,9 @@ def test_known_providers_are_accepted(name):
 
 
 def test_an_unknown_provider_is_refused_with_the_allowed_names():
-    with pytest.raises(ProviderError, match="'gpu' is unknown; allowed: auto, tensorrt, cuda, cpu"):
+    with pytest.raises(
+        ProviderError, match="'gpu' is unknown; allowed: auto, tensorrt, cuda, cpu"
+    ):
         EngineOptions(provider='gpu')
 
 

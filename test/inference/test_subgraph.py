@@ -1,4 +1,4 @@
-"""What is left of a pruned model computes the same; rubbish is refused."""
+"""A pruned model computes the same; invalid bytes are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make_model(path, tasks=('segmentation', 'depth', 'normals')).read_bytes()
 
 
-def test_the_outputs_of_a_model_are_found(model: bytes):
+def test_the_outputs_of_a_model_are_listed(model: bytes):
     assert sorted(output_names(model)) == sorted(OUTPUTS)
 
 
@@ -32,7 +32,7 @@ def test_keeping_every_output_keeps_the_model(model: bytes):
 
 
 @pytest.mark.parametrize('keep', [['labels'], ['depth'], ['normals'], ['confidence', 'depth']])
-def test_a_pruned_model_is_valid_and_holds_only_what_its_outputs_need(model: bytes, keep):
+def test_a_pruned_model_is_valid_and_has_only_the_needed_nodes(model: bytes, keep):
     pruned = onnx.load_from_string(prune(model, keep))
     onnx.checker.check_model(pruned, full_check=True)
     assert sorted(item.name for item in pruned.graph.output) == sorted(keep)
@@ -44,7 +44,7 @@ def test_a_pruned_model_is_valid_and_holds_only_what_its_outputs_need(model: byt
     assert pruned.metadata_props == whole.metadata_props
 
 
-def test_what_a_branch_inside_a_node_reads_is_kept():
+def test_values_read_by_a_subgraph_are_kept():
     inner = helper.make_graph(
         [helper.make_node('Add', ['outer', 'one'], ['sum'])], 'inner', [],
         [helper.make_tensor_value_info('sum', TensorProto.FLOAT, [1])],
@@ -73,7 +73,7 @@ def test_what_a_branch_inside_a_node_reads_is_kept():
 
 @settings(max_examples=200)
 @given(st.binary(max_size=60))
-def test_rubbish_is_a_value_error(data: bytes):
+def test_invalid_bytes_raise_a_value_error(data: bytes):
     try:
         names = output_names(data)
     except ValueError:
@@ -83,7 +83,7 @@ def test_rubbish_is_a_value_error(data: bytes):
 
 @settings(max_examples=60)
 @given(share=st.floats(0, 0.999))
-def test_a_cut_file_is_a_value_error_or_lost_whole_fields_only(model: bytes, share: float):
+def test_a_truncated_file_raises_or_loses_only_complete_fields(model: bytes, share: float):
     cut = model[: int(len(model) * share)]
     try:
         assert sorted(output_names(cut)) == sorted(OUTPUTS)

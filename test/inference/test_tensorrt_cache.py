@@ -1,4 +1,4 @@
-"""A built engine is found again only by what it was built for."""
+"""The cache folder of TensorRT engines."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def test_another_model_or_precision_has_another_folder(tmp_path: Path):
     assert len(folders) == 4
 
 
-def test_an_engine_for_one_image_size_is_not_found_for_another(tmp_path: Path):
+def test_each_image_size_has_its_own_folder(tmp_path: Path):
     sizes = (None, (375, 1242), (480, 640))
     folders = {cache_folder(b'a', tmp_path, fp16=False, size=size) for size in sizes}
     assert len(folders) == 3 and any(folder.name.endswith('1242x375') for folder in folders)
 
 
-def test_the_name_holds_the_gpu_and_the_version_of_tensorrt(tmp_path: Path):
+def test_the_name_contains_the_gpu_and_the_tensorrt_version(tmp_path: Path):
     name = cache_folder(b'model', tmp_path, fp16=True).name
     assert f'trt{tensorrt_version()}_fp16' in name
     assert ('no-gpu' in name) == (gpu_name() == '')
     assert name == name.replace('/', '').replace(' ', '')
 
 
-def test_the_user_s_cache_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_default_is_the_user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert cache_folder(b'model', None, fp16=False).is_relative_to(tmp_path / 'hydranet_ros')
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_cure(tmp_path: Path):
+def test_a_folder_that_cannot_be_created_is_named_with_the_remedy(tmp_path: Path):
     (tmp_path / 'file').touch()
     with pytest.raises(ProviderError, match=r'file.* cannot be created.*engine_cache'):
         cache_folder(b'model', tmp_path / 'file', fp16=False)

@@ -1,4 +1,4 @@
-"""Colours mean the same in every frame."""
+"""A color means the same in every frame."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ RED, GREEN, BLUE = 0, 1, 2
 
 
 @given(seed=st.integers(0, 99), height=st.integers(1, 9), width=st.integers(1, 9))
-def test_every_label_has_the_colour_of_its_class(seed: int, height: int, width: int):
+def test_every_label_has_the_color_of_its_class(seed: int, height: int, width: int):
     labels = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
-    coloured = color_labels(labels, palette(CLASSES))
+    colored = color_labels(labels, palette(CLASSES))
     want = {item.id: item.color for item in CLASSES}
-    for label, colour in zip(labels.ravel(), coloured.reshape(-1, 3)):
-        assert tuple(colour) == want.get(int(label), (0, 0, 0))
+    for label, color in zip(labels.ravel(), colored.reshape(-1, 3)):
+        assert tuple(color) == want.get(int(label), (0, 0, 0))
 
 
-def test_pictures_go_into_the_array_that_is_given():
+def test_images_are_written_into_the_given_array():
     labels = np.zeros((4, 5), np.uint8)
     image = np.full((4, 5, 3), 100, np.uint8)
     depth = np.ones((4, 5), np.float32)
@@ -48,10 +48,10 @@ def test_pictures_go_into_the_array_that_is_given():
 
 def test_alpha_is_the_weight_of_the_classes():
     image = np.full((2, 2, 3), 200, np.uint8)
-    coloured = np.full((2, 2, 3), 100, np.uint8)
-    assert (overlay(image, coloured, 0.0) == 200).all()
-    assert (overlay(image, coloured, 1.0) == 100).all()
-    assert (overlay(image, coloured, 0.25) == 175).all()
+    colored = np.full((2, 2, 3), 100, np.uint8)
+    assert (overlay(image, colored, 0.0) == 200).all()
+    assert (overlay(image, colored, 1.0) == 100).all()
+    assert (overlay(image, colored, 0.25) == 175).all()
 
 
 def test_near_is_red_far_is_blue_and_unknown_is_black():
@@ -61,14 +61,14 @@ def test_near_is_red_far_is_blue_and_unknown_is_black():
     assert tuple(unknown) == (0, 0, 0)
 
 
-def test_a_distance_has_the_same_colour_whatever_else_is_in_the_picture():
+def test_a_distance_has_the_same_color_whatever_else_is_in_the_image():
     alone = color_depth(np.full((1, 1), 12.5, np.float32), (0.0, 80.0))[0, 0]
     crowd = np.array([[0.1, 12.5, 200.0, np.nan]], np.float32)
     np.testing.assert_array_equal(color_depth(crowd, (0.0, 80.0))[0, 1], alone)
 
 
 @pytest.mark.parametrize('depth_range', [(0.0, 8.0), (1.0, 80.0)])
-def test_depth_outside_the_range_has_the_colour_of_its_end_and_is_not_black(depth_range):
+def test_depth_outside_the_range_has_the_color_of_its_end_and_is_not_black(depth_range):
     near, far = depth_range
     depth = np.array([[near - 0.5, near, far, far * 10, np.inf]], np.float32)
     below, at_near, at_far, above, infinite = color_depth(depth, depth_range)[0]
@@ -78,17 +78,17 @@ def test_depth_outside_the_range_has_the_colour_of_its_end_and_is_not_black(dept
     assert at_near.any() and at_far.any()
 
 
-def test_painting_depth_leaves_it_as_it_was():
+def test_coloring_depth_does_not_change_it():
     depth = np.array([[1.0, np.nan, 50.0]], np.float32)
     before = depth.copy()
     color_depth(depth, (0.0, 80.0), None, BufferPool())
     np.testing.assert_array_equal(depth, before)
 
 
-def test_normals_are_red_right_green_towards_the_camera_blue_down():
+def test_normals_are_red_right_green_toward_the_camera_blue_down():
     vectors = np.array([[(1, 0, 0), (0, 1, 0), (0, 0, -1), (np.nan,) * 3]], np.float32)
-    right, down, towards, unknown = color_normals(vectors)[0].astype(int)
+    right, down, toward, unknown = color_normals(vectors)[0].astype(int)
     assert np.abs(right - (255, 128, 128)).max() <= 1
     assert np.abs(down - (128, 128, 255)).max() <= 1
-    assert np.abs(towards - (128, 255, 128)).max() <= 1
+    assert np.abs(toward - (128, 255, 128)).max() <= 1
     assert tuple(unknown) == (0, 0, 0)

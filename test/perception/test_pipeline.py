@@ -1,4 +1,4 @@
-"""One frame through a real engine: depth in metres of this camera, and a cloud that agrees."""
+"""One frame through a real engine: metric depth of this camera, and a cloud that agrees."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from hydranet_ros.perception.pipeline import (
     PerceptionResult,
     PerceptionSettings,
 )
-from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloudBuilder
-from hydranet_ros.perception.postprocess import CpuPostprocessor, PostprocessParams
+from hydranet_ros.perception.point_cloud import POINT_DTYPE
 
 HEIGHT, WIDTH = 48, 64
 CAMERA = CameraModel(
@@ -53,7 +52,7 @@ def surface(image: np.ndarray) -> np.ndarray:
     return expected_labels(image) != SKY
 
 
-def test_depth_is_metres_and_nan_where_a_class_has_no_surface(perception, image):
+def test_depth_is_in_meters_and_nan_where_a_class_has_no_surface(perception, image):
     depth = perception.process(image, wanted=frozenset({Output.DEPTH})).depth
     known = surface(image)
     assert 0.1 < known.mean() < 0.9
@@ -69,7 +68,7 @@ def test_depth_scales_with_the_camera_s_focal_length(perception, image, ratio: f
     np.testing.assert_allclose(depth[known], expected_depth(image)[known] * ratio, rtol=1e-6)
 
 
-def test_the_scaling_can_be_switched_off(engine, image):
+def test_focal_length_scaling_can_be_switched_off(engine, image):
     perception = Perception(engine, PerceptionSettings(scale_by_focal_length=False))
     camera = replace(CAMERA, fx=333.0)
     depth = perception.process(image, camera, wanted=frozenset({Output.DEPTH})).depth
@@ -92,15 +91,8 @@ def test_depth_beyond_the_limit_is_unknown(engine, image):
     np.testing.assert_array_equal(np.isfinite(depth), surface(image) & (want <= 5.0))
 
 
-def test_a_depth_of_zero_is_unknown_not_a_point_at_the_origin(perception, image):
-    depth = np.array([[0.0, -0.0, 1.0, np.nan, np.inf]], np.float32)
-    postprocessor = CpuPostprocessor(perception.engine)
-    got = postprocessor.metric_depth(depth, None, PostprocessParams(bytes(256)))
-    np.testing.assert_array_equal(np.isfinite(got), [[False, False, True, False, False]])
-
-
 @pytest.mark.parametrize('stride', [1, 2, 3])
-def test_the_cloud_is_rays_times_depth_with_the_image_s_colours_and_labels(engine, image, stride):
+def test_the_cloud_is_rays_times_depth_with_colors_and_labels(engine, image, stride):
     perception = Perception(engine, PerceptionSettings(cloud_stride=stride))
     result = perception.process(image, CAMERA, wanted=frozenset({Output.POINTS, Output.DEPTH}))
     data = result.cloud.data
@@ -114,20 +106,13 @@ def test_the_cloud_is_rays_times_depth_with_the_image_s_colours_and_labels(engin
     np.testing.assert_array_equal(data['label'], expected_labels(image)[part])
 
 
-def test_a_point_is_sixteen_bytes_with_the_colour_as_rviz_reads_it():
-    assert POINT_DTYPE.itemsize == 16
-    assert [POINT_DTYPE.fields[name][1] for name in ('x', 'y', 'z', 'b', 'g', 'r', 'label')] == [
-        0, 4, 8, 12, 13, 14, 15,
-    ]  # fmt: skip
-
-
-def test_pixels_the_lens_cannot_see_have_no_point(perception, image):
+def test_pixels_that_no_ray_reaches_have_no_point(perception, image):
     folded = replace(CAMERA, fx=20.0, fy=20.0, distortion=(-0.5, 0.0, 0.0, 0.0, 0.0))
     cloud = perception.process(image, folded, wanted=frozenset({Output.POINTS})).cloud.data
     assert np.isnan(cloud['x'][20, 0]) and np.isfinite(cloud['x'][24, 31])
 
 
-def test_without_a_camera_there_is_no_cloud_but_all_else(perception, image):
+def test_without_a_camera_only_the_cloud_is_missing(perception, image):
     result = perception.process(image, wanted=ALL)
     assert result.cloud is None
     missing = [
@@ -144,15 +129,15 @@ FIELDS = {
 
 
 @pytest.mark.parametrize('output', list(Output))
-def test_what_is_wanted_comes_and_nothing_else(perception, image, output: Output):
+def test_a_result_holds_exactly_the_wanted_output(perception, image, output: Output):
     result = perception.process(image, CAMERA, wanted=frozenset({output}))
     present = {name for name in FIELDS.values() if getattr(result, name) is not None}
     assert present == {FIELDS[output]}
     assert 'engine' in result.timing
 
 
-def test_nothing_wanted_runs_nothing(tmp_path, image):
-    """A closed engine raises as soon as it is run."""
+def test_the_network_does_not_run_without_a_wanted_output(tmp_path, image):
+    """A closed engine raises when it runs."""
     perception = Perception(Engine(make_model(tmp_path / 'm.onnx')))
     perception.engine.close()
     assert perception.process(image, CAMERA, wanted=frozenset()).labels is None
@@ -170,7 +155,7 @@ def test_nothing_wanted_runs_nothing(tmp_path, image):
         (('segmentation',), {Output.DEPTH, Output.DEPTH_COLOR, Output.POINTS, Output.NORMALS}),
     ],
 )  # fmt: skip
-def test_what_is_available_follows_from_the_model_s_tasks(tmp_path, image, tasks, missing):
+def test_available_outputs_follow_from_the_tasks_of_the_model(tmp_path, image, tasks, missing):
     perception = Perception(Engine(make_model(tmp_path / 'm.onnx', tasks=tasks)))
     assert perception.available == ALL - missing
     result = perception.process(image, CAMERA, wanted=ALL)
@@ -178,13 +163,13 @@ def test_what_is_available_follows_from_the_model_s_tasks(tmp_path, image, tasks
     assert present == perception.available
 
 
-def test_a_depth_only_model_gives_an_unlabelled_cloud(tmp_path, image):
+def test_a_depth_only_model_gives_an_unlabeled_cloud(tmp_path, image):
     perception = Perception(Engine(make_model(tmp_path / 'm.onnx', tasks=('depth',))))
     cloud = perception.process(image, CAMERA, wanted=frozenset({Output.POINTS})).cloud.data
     assert (cloud['label'] == 255).all() and np.isfinite(cloud['z']).all()
 
 
-def test_pictures_have_the_palette_of_the_model(perception, image):
+def test_colored_images_use_the_palette_of_the_model(perception, image):
     result = perception.process(image, wanted=frozenset({Output.COLOR, Output.OVERLAY}))
     table = np.array([item.color for item in CLASSES], np.uint8)
     want = table[expected_labels(image)]
@@ -193,7 +178,7 @@ def test_pictures_have_the_palette_of_the_model(perception, image):
     assert np.abs(result.overlay - half).max() <= 0.5
 
 
-def test_pixels_less_sure_than_asked_are_unlabelled(engine, image):
+def test_pixels_below_the_confidence_are_unlabeled(engine, image):
     perception = Perception(engine, PerceptionSettings(min_confidence=0.5))
     labels = perception.process(image, wanted=frozenset({Output.MASK})).labels
     unsure = image[..., 1] < 127.5
@@ -207,7 +192,7 @@ def arrays(result: PerceptionResult) -> dict[str, np.ndarray]:
             for name, value in found.items()}  # fmt: skip
 
 
-def test_every_array_is_kept_and_can_be_a_message(perception, image):
+def test_arrays_are_reused_and_can_be_messages(perception, image):
     first = arrays(perception.process(image, CAMERA, wanted=ALL))
     second = arrays(perception.process(image[::-1].copy(), CAMERA, wanted=ALL))
     for name, values in first.items():
@@ -215,7 +200,7 @@ def test_every_array_is_kept_and_can_be_a_message(perception, image):
         assert np.shares_memory(values, second[name]), name
 
 
-def test_frame_after_frame_gives_the_same_and_leaves_the_image_alone(perception, image):
+def test_repeated_frames_give_equal_results_and_keep_the_image(perception, image):
     before = image.copy()
     want = {
         name: values.tobytes()
@@ -227,7 +212,7 @@ def test_frame_after_frame_gives_the_same_and_leaves_the_image_alone(perception,
     np.testing.assert_array_equal(image, before)
 
 
-def test_images_of_changing_size_are_each_done_right(perception, image):
+def test_images_of_changing_sizes_are_each_processed_correctly(perception, image):
     for size in ((48, 64), (20, 30), (48, 64), (61, 33)):
         part = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
         result = perception.process(part, CAMERA.scaled(size[1], size[0]), wanted=ALL)
@@ -235,8 +220,8 @@ def test_images_of_changing_size_are_each_done_right(perception, image):
         assert result.cloud.data.shape == size
 
 
-def test_a_steady_stream_allocates_no_picture(engine):
-    """Measured by Python's own tracer, which numpy reports its arrays to."""
+def test_a_steady_stream_allocates_no_image(engine):
+    """Measured with tracemalloc, to which numpy reports its arrays."""
     perception = Perception(engine)
     image = np.zeros((480, 640, 3), np.uint8)
     camera = CAMERA.scaled(640, 480)
@@ -250,25 +235,34 @@ def test_a_steady_stream_allocates_no_picture(engine):
     assert peak < 100_000, f'{peak} bytes; one mask alone is 307200'
 
 
-@pytest.mark.parametrize(('height', 'width'), [(1, 1), (3, 70_000), (129, 512), (375, 1242)])
-def test_a_cloud_filled_strip_by_strip_is_the_cloud_of_the_whole(height, width):
-    """To the bit, with a strip that is left over, rows longer than a strip, and NaN."""
-    import cv2
+@pytest.mark.parametrize('wanted', [frozenset({Output.POINTS}), frozenset()])
+def test_a_frame_without_a_possible_result_does_not_run(tmp_path, image, wanted):
+    """A cloud needs a camera; the closed engine would raise."""
+    perception = Perception(Engine(make_model(tmp_path / 'm.onnx')))
+    perception.engine.close()
+    result = perception.process(image, wanted=wanted)
+    assert result.cloud is None and result.timing == {}
 
-    rng = np.random.default_rng(3)
-    image = rng.integers(0, 256, (height, width, 3), np.uint8)
-    labels = rng.integers(0, 256, (height, width)).astype(np.uint8)
-    depth = rng.uniform(0, 80, (height, width)).astype(np.float32)
-    depth[rng.random((height, width)) < 0.1] = np.nan
-    camera = CameraModel(width, height, 300.0, 310.0, width / 2, height / 2)
-    rays = pixel_rays(camera)
-    want = np.empty((height, width), POINT_DTYPE)
-    for axis, ray in (('x', rays[..., 0]), ('y', rays[..., 1])):
-        want[axis] = cv2.multiply(np.ascontiguousarray(ray), depth)
-    want['z'], want['label'] = depth, labels
-    want['r'], want['g'], want['b'] = np.moveaxis(image, -1, 0)
-    builder = PointCloudBuilder()
-    for _ in range(2):
-        found = builder.build(image, labels, depth, camera).data
-        assert found.tobytes() == want.tobytes()
-    assert backing_array(found) is not None
+
+def test_drawing_is_a_stage_of_its_own_only_where_something_is_drawn(perception, image):
+    drawn = perception.process(image, wanted=frozenset({Output.OVERLAY}))
+    plain = perception.process(image, wanted=frozenset({Output.MASK}))
+    assert list(drawn.timing)[-1] == 'color' and 'color' not in plain.timing
+
+
+def test_the_depth_colormap_is_a_setting(engine, image):
+    wanted = frozenset({Output.DEPTH_COLOR})
+    turbo = Perception(engine).process(image, wanted=wanted).depth_color.copy()
+    settings = PerceptionSettings(depth_colormap='inferno')
+    other = Perception(engine, settings).process(image, wanted=wanted).depth_color
+    assert (turbo != other).any()
+
+
+def test_a_stream_yields_every_item_with_its_result(perception, image):
+    frames = [(image, CAMERA, 'first'), (image[::-1].copy(), None, 'second')]
+    wanted = frozenset({Output.MASK, Output.POINTS})
+    found = [(item, result.labels.copy(), result.cloud is None)
+             for item, result in perception.stream(frames, wanted=wanted)]  # fmt: skip
+    assert [item for item, _, _ in found] == ['first', 'second']
+    assert [without for _, _, without in found] == [False, True]
+    np.testing.assert_array_equal(found[1][1], expected_labels(image[::-1]))

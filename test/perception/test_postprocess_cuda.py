@@ -1,8 +1,8 @@
 """
-The path of a frame on a device: the same bytes as on the CPU, one copy up, one down, in order.
+Post-processing on a device: the same bytes as on the CPU, one upload and one download.
 
-Without a GPU it runs on a device in the host's memory, with the kernel compiled for the host; see
-``host_device.py``. On a GPU ``pytest -m gpu`` runs the same comparison there.
+Without a GPU the tests use a device in host memory, with the kernel compiled for the CPU; see
+``host_device.py``. With a GPU, ``pytest -m gpu`` runs the same comparison on it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from hydranet_ros.perception.pipeline import (
     PerceptionResult,
     PerceptionSettings,
 )
+from hydranet_ros.perception.postprocess import CpuPostprocessor, create_postprocessor
 
 HEIGHT, WIDTH = 23, 37
 LARGE = (256, 300)
@@ -42,7 +43,7 @@ TASKS = ('segmentation', 'depth', 'normals')
 FIELDS = ('labels', 'confidence', 'depth', 'normals', 'color', 'overlay', 'depth_color')
 
 
-def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+def random_image(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     found = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     found[: height // 4] = (20, 30, 250)
     return found
@@ -64,7 +65,7 @@ def engine(model: Path, device: HostDevice) -> Engine:
 
 
 def contents(result: PerceptionResult) -> dict[str, np.ndarray | None]:
-    """Return copies of a result's arrays, which live only until a later frame."""
+    """Return copies of a result's arrays, which a later frame overwrites."""
     found = {name: getattr(result, name) for name in FIELDS}
     found['cloud'] = result.cloud.data if result.cloud else None
     return {name: None if value is None else value.copy() for name, value in found.items()}
@@ -85,37 +86,37 @@ def assert_same(got: dict, want: dict) -> None:
     [PerceptionSettings(), PerceptionSettings(cloud_stride=3),
      PerceptionSettings(min_confidence=0.5, max_depth=6.0), PerceptionSettings(min_confidence=0.9),
      PerceptionSettings(scale_by_focal_length=False, cloud_stride=2)],
-    ids=['plain', 'stride', 'limits', 'unsure sky', 'unscaled'],
+    ids=['plain', 'stride', 'limits', 'uncertain sky', 'unscaled'],
 )  # fmt: skip
 @pytest.mark.parametrize('tasks', [TASKS, ('depth',), ('segmentation',)], ids='+'.join)
-def test_a_device_says_what_the_cpu_says_to_the_bit(tmp_path, device, tasks, settings):
+def test_a_device_and_the_cpu_give_equal_bytes(tmp_path, device, tasks, settings):
     path = make_model(tmp_path / 'model.onnx', tasks=tasks)
     here = Perception(Engine(path, EngineOptions(provider='cpu')), settings)
     there = Perception(Engine(path, EngineOptions(provider='cpu'), device=device), settings)
     assert there.engine.device is device and here.engine.device is None
     for wanted in (ALL, USUAL, frozenset({Output.POINTS}), frozenset({Output.MASK})):
         for camera in (CAMERA, CAMERA.scaled(2 * WIDTH, 2 * HEIGHT), None):
-            image = picture(len(wanted))
+            image = random_image(len(wanted))
             want = contents(here.process(image, camera, wanted=wanted))
             assert_same(contents(there.process(image, camera, wanted=wanted)), want)
-    assert all(block.whole for block in device.blocks)
+    assert all(block.intact for block in device.blocks)
 
 
-def test_raw_answers_come_by_infer_as_on_the_cpu(model, engine):
+def test_infer_on_a_device_returns_the_raw_outputs_of_the_cpu(model, engine):
     plain = Engine(model, EngineOptions(provider='cpu'))
     for size in ((HEIGHT, WIDTH), (1, 1), (40, 9)):
-        image = picture(3, *size)
+        image = random_image(3, *size)
         want, got = plain.infer(image, plain.outputs), engine.infer(image, engine.outputs)
         for name in sorted(plain.outputs):
             np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
-    assert engine.infer(picture(), frozenset()).labels is None
+    assert engine.infer(random_image(), frozenset()).labels is None
     with pytest.raises(ImageError, match='expected'):
         engine.infer(np.zeros((4, 5), np.uint8))
 
 
-def test_frames_overlap_and_each_result_is_of_its_own_frame(model, engine):
+def test_two_frames_overlap_and_keep_their_own_results(model, engine):
     here = Perception(Engine(model, EngineOptions(provider='cpu')))
-    images = [picture(seed) for seed in range(6)]
+    images = [random_image(seed) for seed in range(6)]
     want = [contents(here.process(image, CAMERA, wanted=USUAL)) for image in images]
     taken = []
 
@@ -124,12 +125,12 @@ def test_frames_overlap_and_each_result_is_of_its_own_frame(model, engine):
             taken.append(number)
             shown = image.copy()
             yield shown, CAMERA, number
-            shown[:] = 0  # a camera's driver writes the next image over it
+            shown[:] = 0  # a camera driver overwrites its buffer
 
     given = []
     for number, result in Perception(engine).stream(frames(), wanted=USUAL):
         assert number == len(given)
-        assert len(taken) == min(number + 2, len(images)), 'the next frame is at work by then'
+        assert len(taken) == min(number + 2, len(images)), 'the next frame has started'
         given.append(contents(result))
     for got, expected in zip(given, want, strict=True):
         assert_same(got, expected)
@@ -138,15 +139,15 @@ def test_frames_overlap_and_each_result_is_of_its_own_frame(model, engine):
 def test_without_a_device_a_stream_runs_frame_by_frame(model):
     plain = Perception(Engine(model, EngineOptions(provider='cpu')))
     taken = []
-    frames = ((taken.append(seed) or picture(seed), None, seed) for seed in range(3))
+    frames = ((taken.append(seed) or random_image(seed), None, seed) for seed in range(3))
     for number, _ in plain.stream(frames, wanted=USUAL):
         assert taken[-1] == number
     with pytest.raises(ModelError, match='without a device'):
-        plain.engine.start(picture(), frozenset({'labels'}))
+        plain.engine.start(random_image(), frozenset({'labels'}))
 
 
-def test_what_came_before_a_bad_frame_is_given_out(engine):
-    frames = [(picture(0), CAMERA, 'good'), (np.zeros((2, 2)), CAMERA, 'bad')]
+def test_the_frame_before_a_bad_one_is_still_returned(engine):
+    frames = [(random_image(0), CAMERA, 'good'), (np.zeros((2, 2)), CAMERA, 'bad')]
     given = []
     with pytest.raises(ImageError):
         for item, _ in Perception(engine).stream(iter(frames), wanted=USUAL):
@@ -154,7 +155,7 @@ def test_what_came_before_a_bad_frame_is_given_out(engine):
     assert given == ['good']
 
 
-def test_a_frame_is_one_copy_up_and_brings_only_what_is_wanted(device, engine):
+def test_a_frame_is_uploaded_once_and_only_wanted_results_are_downloaded(device, engine):
     perception = Perception(engine)
     pixels = HEIGHT * WIDTH
     sizes = {
@@ -162,16 +163,16 @@ def test_a_frame_is_one_copy_up_and_brings_only_what_is_wanted(device, engine):
         Output.CONFIDENCE: pixels, Output.NORMALS: 12 * pixels,
     }  # fmt: skip
     for wanted in (USUAL, *(frozenset({output}) for output in sizes)):
-        perception.process(picture(), CAMERA, wanted=wanted)
+        perception.process(random_image(), CAMERA, wanted=wanted)
         device.up = device.down = 0
-        perception.process(picture(), CAMERA, wanted=wanted)
+        perception.process(random_image(), CAMERA, wanted=wanted)
         assert device.up == 3 * pixels
         assert device.down == sum(sizes[output] for output in wanted)
 
 
-def test_results_come_down_into_what_a_message_carries_and_nothing_is_made_anew(device, engine):
+def test_results_are_downloaded_into_message_buffers_without_new_allocations(device, engine):
     perception = Perception(engine)
-    image = picture(0, *LARGE)
+    image = random_image(0, *LARGE)
     for _ in range(2):
         perception.process(image, CAMERA, wanted=USUAL)
     made, seen = len(device.blocks), set()
@@ -182,13 +183,13 @@ def test_results_come_down_into_what_a_message_carries_and_nothing_is_made_anew(
             assert array.ctypes.data in device.pinned
             seen.add(array.ctypes.data)
     assert len(device.blocks) == made
-    assert len(seen) == 6, 'two frames may be under way'
+    assert len(seen) == 6, 'two frames may be in flight'
 
 
-def test_locked_pages_are_no_other_array_s_and_are_given_back(device, engine):
+def test_locked_pages_belong_to_one_array_and_are_released(device, engine):
     perception = Perception(engine)
     for size in (LARGE, LARGE, LARGE[::-1], LARGE[::-1]):
-        message = perception.process(picture(0, *size), CAMERA, wanted=ALL).cloud.data
+        message = perception.process(random_image(0, *size), CAMERA, wanted=ALL).cloud.data
     locked = [
         (start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE)
         for start, size in sorted(device.pinned.items())
@@ -196,22 +197,24 @@ def test_locked_pages_are_no_other_array_s_and_are_given_back(device, engine):
     assert locked and all(one[1] < other[0] for one, other in zip(locked, locked[1:]))
     engine.close()
     del perception
-    assert set(device.pinned) == {message.ctypes.data}, 'a message still holds its memory'
+    assert set(device.pinned) == {message.ctypes.data}, 'a message still refers to its memory'
     del message
     assert device.pinned == {}
     with pytest.raises(ModelError, match='closed'):
-        engine.infer(picture())
+        engine.infer(random_image())
 
 
-def test_pages_that_cannot_be_locked_are_told_once_and_do_no_harm(model, device, engine, caplog):
+def test_pages_that_cannot_be_locked_are_logged_once_and_results_stay_equal(
+    model, device, engine, caplog
+):
     device.pages_can_be_locked = False
-    image = picture(0, *LARGE)
+    image = random_image(0, *LARGE)
     want = contents(Perception(Engine(model)).process(image, CAMERA, wanted=USUAL))
     assert_same(contents(Perception(engine).process(image, CAMERA, wanted=USUAL)), want)
     assert len([r for r in caplog.records if 'cannot be locked' in r.message]) == 1
 
 
-def test_a_network_that_makes_no_cuda_graph_runs_without(model, device, monkeypatch):
+def test_a_network_without_a_cuda_graph_still_runs(model, device, monkeypatch):
     told: list[str] = []
     warm_up = DeviceSession.warm_up
     calls = []
@@ -224,24 +227,24 @@ def test_a_network_that_makes_no_cuda_graph_runs_without(model, device, monkeypa
 
     monkeypatch.setattr(DeviceSession, 'warm_up', refuse_once)
     engine = Engine(model, EngineOptions(provider='cpu'), report=told.append, device=device)
-    assert engine.infer(picture()).labels is not None
+    assert engine.infer(random_image()).labels is not None
     assert told == ['all.onnx runs without a CUDA graph: a node is not on the GPU.']
-    assert engine.infer(picture(0, 8, 8)).labels is not None
+    assert engine.infer(random_image(0, 8, 8)).labels is not None
     assert len(told) == 1 and len(calls) == 3
 
 
-def test_a_device_that_fails_at_work_is_one_clear_error(device, engine):
+def test_a_failing_device_raises_one_clear_error(device, engine):
     def fail() -> None:
         raise RuntimeError('an illegal address')
 
     perception = Perception(engine)
-    perception.process(picture(), CAMERA, wanted=USUAL)
+    perception.process(random_image(), CAMERA, wanted=USUAL)
     device.put(Queue.WORK, fail)
     with pytest.raises(ModelError, match='GPU failed while computing a frame: an illegal address'):
-        perception.process(picture(), CAMERA, wanted=USUAL)
+        perception.process(random_image(), CAMERA, wanted=USUAL)
 
 
-def test_a_gpu_that_cupy_cannot_use_is_a_warning_and_the_frame_is_made_on_the_cpu(model):
+def test_a_gpu_that_cupy_cannot_use_gives_a_warning_and_the_cpu_is_used(model):
     try:
         CudaDevice()
     except (MissingDependencyError, ProviderError) as err:
@@ -254,9 +257,24 @@ def test_a_gpu_that_cupy_cannot_use_is_a_warning_and_the_frame_is_made_on_the_cp
     assert reason in engine.warnings[-1] and 'computed on the CPU' in engine.warnings[-1]
 
 
+def test_a_kernel_that_cannot_be_compiled_gives_a_warning_and_the_cpu_is_used(
+    engine, device, monkeypatch
+):
+    def refuse(source: Path, name: str) -> None:
+        raise ProviderError(f'The CUDA kernel {name} cannot be compiled: no compiler.')
+
+    monkeypatch.setattr(device, 'compile', refuse)
+    postprocessor, warnings = create_postprocessor(engine)
+    assert isinstance(postprocessor, CpuPostprocessor)
+    assert warnings == (
+        'Depth and cloud are computed on the CPU: The CUDA kernel postprocess cannot be '
+        'compiled: no compiler.',
+    )
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize('provider', ['cuda', 'tensorrt'])
-def test_on_a_real_gpu_a_frame_is_the_cpu_s(model, provider):
+def test_a_real_gpu_and_the_cpu_give_equal_bytes(model, provider):
     try:
         engine = Engine(model, EngineOptions(provider=provider))
     except ProviderError as err:
@@ -267,7 +285,7 @@ def test_on_a_real_gpu_a_frame_is_the_cpu_s(model, provider):
         Perception(Engine(model, EngineOptions('cpu')), settings),
         Perception(engine, settings),
     )
-    images = [picture(seed) for seed in range(5)]
+    images = [random_image(seed) for seed in range(5)]
     want = [contents(here.process(image, CAMERA, wanted=ALL)) for image in images]
     frames = ((image, CAMERA, number) for number, image in enumerate(images))
     for number, result in there.stream(frames, wanted=ALL):
