@@ -19,9 +19,8 @@ from launch_ros.parameter_descriptions import ParameterFile
 
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.dds_profile import SWITCH, apply_dds_profile
+from hydranet_ros.ros.launch_arguments import LAUNCH_ARGUMENTS
 from hydranet_ros.ros.launch_checks import require_executable
-
-_BOOLEAN = ['true', 'false']
 
 
 def preset_launch_description(preset: str) -> LaunchDescription:
@@ -33,34 +32,16 @@ def preset_launch_description(preset: str) -> LaunchDescription:
 
 
 def _arguments() -> list[DeclareLaunchArgument]:
-    rows: list[tuple[str, str, str, list[str] | None]] = [
-        ('image', 'image', 'Topic of the camera image.', None),
-        ('camera_info', '', "Topic of the camera info; empty: the image's sibling.", None),
-        ('image_transport', 'raw', 'Transport of the image.', ['raw', 'compressed']),
-        ('namespace', '', 'Namespace of the node.', None),
-        ('model', '', 'Model file, a path or a name; empty: the one of the preset.', None),
-        ('domain', '', 'Domain of a model that has several; empty: the default.', None),
-        ('provider', 'auto', 'Execution provider of ONNX Runtime; auto takes the best there is.',
-         ['auto', 'tensorrt', 'cuda', 'cpu']),
-        ('params_file', '', "File of ROS parameters (YAML): over the preset's, under these "
-         'arguments where they are given.', None),
-        ('autostart', 'true', 'Configure and activate the node without a lifecycle manager.',
-         _BOOLEAN),
-        ('use_sim_time', 'false', 'Take the time from /clock.', _BOOLEAN),
-        ('rviz', 'false', 'Show overlay, depth and cloud in RViz.', _BOOLEAN),
-        ('frame', '', "Fixed frame of RViz: the camera's optical frame; empty: camera_optical.",
-         None),
-        ('bag', '', 'Bag to play with /clock; empty: none. Implies use_sim_time.', None),
-        ('log_level', 'info', "Level of the node's log.",
-         ['debug', 'info', 'warn', 'error', 'fatal']),
-        ('dds_profile', os.environ.get(SWITCH, 'default'),
-         'Fast DDS profile for large messages: default, off, or a path.', None),
-    ]  # fmt: skip
+    environment = {'dds_profile': os.environ.get(SWITCH, 'default')}
     return [
-        DeclareLaunchArgument(name, default_value=value, description=text,
-                              **({'choices': choices} if choices else {}))
-        for name, value, text, choices in rows
-    ]  # fmt: skip
+        DeclareLaunchArgument(
+            item.name,
+            default_value=environment.get(item.name, item.default),
+            description=item.description,
+            **({'choices': list(item.choices)} if item.choices else {}),
+        )
+        for item in LAUNCH_ARGUMENTS
+    ]
 
 
 def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
