@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 FRAMES ?= 0
 
-.PHONY: help demo test test-slow lint types bench clean
+.PHONY: help demo test test-slow lint types docs bench clean
 
 help:
 	@echo 'make demo       camera images -> mask, depth, cloud through the real node; writes demo/'
 	@echo 'make test       the test-suite'
 	@echo 'make test-slow  the exhaustive tests'
 	@echo 'make lint       ruff            make types  mypy'
+	@echo 'make docs       the site, into build/site/'
 	@echo 'make bench      every millisecond, side by side; writes bench/ (PARTS="network frame")'
 
 demo:
@@ -31,6 +32,10 @@ lint:
 types:
 	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
 	@$(BIN)/mypy
+
+docs:
+	@$(PYTHON) scripts/bootstrap.py cpu ros docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench:
 	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes bench

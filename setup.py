@@ -62,6 +62,11 @@ EXTRAS = {
         'onnx>=1.16,<2',
     ],
     'lint': ['ruff==0.17.5', 'mypy==2.4.1', 'types-PyYAML'],
+    'docs': [
+        'mkdocs>=1.6,<2',
+        'mkdocs-material>=9.5,<10',
+        'mkdocstrings[python]>=1.0,<2',
+    ],
     'colcon': ['colcon-common-extensions>=0.3,<1'],
 }
 

@@ -119,12 +119,14 @@ def commands() -> str:
         table = _table(
             ('Argument or option', 'Default', 'Meaning'),
             (
-                (_parameter_name(item), _default(item), item.help or '')
+                (_parameter_name(item), _default(item), (item.help or '').replace('[', '\\['))
                 for item in command.params
                 if item.name != 'help'
             ),
         )
-        sections.append(f'## hydranet {name}\n\n{command.help}\n\n```text\n{usage}\n```\n\n{table}')
+        sections.append(
+            f'## hydranet {name}\n\n{command.help}\n\n```text\n{usage}\n```\n\n{table}'
+        )
     return '\n\n'.join(sections)
 
 

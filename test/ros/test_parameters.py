@@ -1,10 +1,8 @@
-"""Parameters: declared in one table, validated as a whole, documented as they are."""
+"""Parameters: declared in one table and validated as a whole."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +12,6 @@ from hydranet_ros.errors import ParameterError
 from hydranet_ros.model_files.preset import Preset, preset_names
 from hydranet_ros.ros import parameters
 from hydranet_ros.ros.parameters import TABLE, NodeParameters, defaults, descriptor, refusal
-
-DOCS = Path(__file__).resolve().parents[2] / 'docs' / 'parameters.md'
 
 
 @dataclass
@@ -66,25 +62,6 @@ def test_what_needs_a_new_configure_is_refused_while_configured():
     assert refusal([Change('overlay_alpha', 0.1)], current, configured=True) == ''
     assert refusal([Change('max_pixels', 20_000_000)], current, configured=True) == ''
     assert refusal([Change('use_sim_time', True)], current, configured=True) == ''
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f'{value:g}'
-
-
-def documented_row(name: str) -> str:
-    default = getattr(NodeParameters, name)
-    text = str(default).lower() if isinstance(default, bool) else str(default) or '""'
-    spec = TABLE[name]
-    span = '' if spec.span is None else f'{_number(spec.span[0])} to {_number(spec.span[1])}'
-    change = 'at once' if spec.live else 'at the start' if spec.fixed else 'configure'
-    return f'| `{name}` | `{text}` | {span} | {change} | {spec.description} |'
-
-
-def test_the_documentation_says_of_every_parameter_what_the_code_says():
-    text = DOCS.read_text(encoding='utf-8')
-    rows = [line for line in text.splitlines() if re.match(r'\| `', line)]
-    assert rows == [documented_row(name) for name in parameters.names()]
 
 
 def test_what_is_set_at_the_start_only_is_read_only():
