@@ -54,6 +54,7 @@ EXTRAS = {
     ],
     'scenes': ['mujoco>=3.2,<5'],
     'bench': ['matplotlib>=3.7,<4', 'openvino>=2024.4,<2027', 'threadpoolctl>=3.1,<4'],
+    'mutation': ['cosmic-ray>=8.4,<9'],
     'test': [
         'pytest>=8,<10',
         'pytest-timeout>=2.3,<3',
