@@ -7,19 +7,25 @@ other work, more than on the code.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.harness.suite_process import SUITES
 from hydranet_ros.errors import BenchError
+from hydranet_ros.model_files.yaml_config import load_yaml
 
 _UNITS = frozenset({'ms', 's', 'kb', 'mb', 'hz', 'gflops', 'gbs'})
-_SIDES = {'min', 'max'}
 _EXAMPLE = 'suite: {metric: {min: 1.3}}'
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """A bound as the file writes it."""
+
+    min: float | None = None
+    max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,35 +77,29 @@ def load_bounds(path: Path) -> tuple[Bound, ...]:
     :raises BenchError: if it cannot be read, is empty, names an unknown suite or side, or bounds
         an absolute time, size or rate.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, yaml.YAMLError) as err:
-        raise BenchError(f'{path} cannot be read: {" ".join(str(err).split())}.') from err
-    if not isinstance(raw, dict) or not raw:
+    raw = load_yaml(path, Mapping[str, Mapping[str, _Sides]], error=BenchError)  # type: ignore[type-abstract]
+    if not raw:
         raise BenchError(f'{path} has no bounds; expected {_EXAMPLE}.')
     bounds = []
     for suite, metrics in raw.items():
-        if suite not in SUITES or not isinstance(metrics, dict) or not metrics:
+        if suite not in SUITES or not metrics:
             raise BenchError(
                 f'{path}: {suite!r} is not a suite with metrics; expected {_EXAMPLE} with one of '
                 f'the suites {", ".join(SUITES)}.'
             )
-        bounds += [_bound(path, suite, str(name), sides) for name, sides in metrics.items()]
+        bounds += [_bound(path, suite, name, sides) for name, sides in metrics.items()]
     return tuple(bounds)
 
 
-def _bound(path: Path, suite: str, metric: str, sides: Any) -> Bound:
+def _bound(path: Path, suite: str, metric: str, sides: _Sides) -> Bound:
     if _UNITS & set(metric.split('_')):
         raise BenchError(
             f'{path}: {suite}.{metric} is not a ratio; absolute values depend on the machine. '
             'Bound a ratio of one run.'
         )
-    numbers = isinstance(sides, dict) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in sides.values()
-    )
-    if not numbers or not sides or set(sides) - _SIDES:
-        raise BenchError(f'{path}: {suite}.{metric} is {sides!r}; expected {{min: 1.3}} or max.')
-    return Bound(suite, metric, sides.get('min'), sides.get('max'))
+    if sides == _Sides():
+        raise BenchError(f'{path}: {suite}.{metric} needs min or max.')
+    return Bound(suite, metric, sides.min, sides.max)
 
 
 def check(
