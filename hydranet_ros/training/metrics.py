@@ -1,9 +1,8 @@
 """
-Sums over pixels, and the figures they give.
+Metrics accumulated over the pixels of a data set.
 
-Each class is told one image after the other and keeps sums only, so that a figure of a set is
-that of all its pixels, not a mean of means. ``docs/evaluation.md`` has every formula and where it
-comes from.
+Each class takes one image at a time and keeps sums only, so that a metric of a set covers all its
+pixels and is not a mean of means. ``docs/evaluation.md`` gives every formula and its source.
 """
 
 from __future__ import annotations
@@ -15,14 +14,11 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, ModelError
 
-DEPTH_METRICS = (
-    'rmse', 'rmse_log', 'abs_rel', 'sq_rel', 'log10', 'silog', 'delta1', 'delta2', 'delta3',
-)  # fmt: skip
 NORMALS_LIMITS = (11.25, 22.5, 30.0)
 DELTA_BASE = 1.25
 SILOG_FACTOR = 100.0
 NEAREST = 1e-3
-_BINS_A_DEGREE = 100
+_BINS_PER_DEGREE = 100
 
 
 @dataclass
@@ -42,12 +38,12 @@ class ConfusionMatrix:
         :raises DatasetError: if the arrays differ in shape.
         :raises ModelError: if the prediction has a class outside 0..C-1 where truth is known.
         """
-        _same_shape(truth, prediction)
+        _require_same_shape(truth, prediction)
         valid = (truth >= 0) & (truth < self.num_classes)
         got = prediction[valid].astype(np.int64)
         if got.size and not 0 <= got.min() <= got.max() < self.num_classes:
             raise ModelError(
-                f'The model answers with the classes {got.min()}..{got.max()}; allowed: '
+                f'The model predicts the classes {got.min()}..{got.max()}; allowed: '
                 f'0..{self.num_classes - 1}. Evaluate it with its own classes.'
             )
         pairs = truth[valid].astype(np.int64) * self.num_classes + got
@@ -74,7 +70,7 @@ class ConfusionMatrix:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Return the share of labelled pixels that are right."""
+        """Return the fraction of the labeled pixels whose class is right."""
         total = self.counts.sum()
         return float(np.trace(self.counts) / total) if total else float('nan')
 
@@ -87,7 +83,7 @@ class ConfusionMatrix:
 
 @dataclass
 class DepthSums:
-    """Sums over pixels of what the depth figures are made of."""
+    """Sums over pixels from which the depth metrics are computed."""
 
     pixels: int = 0
     squared: float = 0.0
@@ -101,9 +97,9 @@ class DepthSums:
     @classmethod
     def of(cls, truth: NDArray[np.float64], got: NDArray[np.float64]) -> DepthSums:
         """
-        Return the sums of (N,) metres; truth is above 0, ``got`` at least 0.
+        Return the sums over (N,) depths in meters; truth is above 0, ``got`` at least 0.
 
-        What needs a logarithm or a ratio takes ``got`` as :data:`NEAREST` where it is less.
+        Logarithms and ratios use :data:`NEAREST` where ``got`` is less.
         """
         error = got - truth
         positive = np.maximum(got, NEAREST)
@@ -132,11 +128,11 @@ class DepthSums:
         self.within += other.within
 
     def summary(self) -> dict[str, float]:
-        """Return :data:`DEPTH_METRICS`; empty where nothing was counted."""
+        """Return the metrics by key; empty if no pixel was counted."""
         if not self.pixels:
             return {}
         n = self.pixels
-        # The variance of equal numbers may come out as -1e-17.
+        # Rounding may make the variance of equal numbers -1e-17.
         variance = max(0.0, self.squared_log / n - (self.log / n) ** 2)
         return {
             'rmse': (self.squared / n) ** 0.5,
@@ -152,28 +148,28 @@ class DepthSums:
 @dataclass
 class DepthErrors:
     """
-    Depth figures by both protocols, over pixels with ``nearest`` < truth < ``farthest`` metres.
+    Depth metrics by two protocols, over pixels with ``nearest`` < truth < ``farthest`` meters.
 
-    Pooled, as the paper's code: absolute value of the prediction, not clamped, all pixels of the
-    set in one sum. Mean over images, as BTS and AdaBins: the prediction clamped to ``nearest`` ..
-    ``farthest``, a figure for each image, images without a valid pixel left out.
+    Pooled, as the paper's code: absolute value of the prediction, not clamped, one sum over all
+    pixels of the set. Mean over images, as BTS and AdaBins: prediction clamped to ``nearest`` ..
+    ``farthest``, metrics of each image, images without a valid pixel left out.
     """
 
     farthest: float = 80.0
     nearest: float = NEAREST
     sums: DepthSums = field(default_factory=DepthSums)
     images: int = 0
-    totals: dict[str, float] = field(default_factory=lambda: dict.fromkeys(DEPTH_METRICS, 0.0))
+    totals: dict[str, float] = field(default_factory=dict)
 
     def add(self, truth: NDArray, prediction: NDArray) -> dict[str, float]:
         """
-        Count two (H, W) arrays of metres; truth 0 or NaN is unknown.
+        Count two (H, W) arrays of meters; truth 0 or NaN is unknown.
 
-        :returns: the image's own figures, as BTS; empty without a valid pixel.
+        :returns: the metrics of this image, as BTS; empty without a valid pixel.
         :raises DatasetError: if the arrays differ in shape.
         :raises ModelError: if the prediction is not finite where truth is valid.
         """
-        _same_shape(truth, prediction)
+        _require_same_shape(truth, prediction)
         valid = (truth > self.nearest) & (truth < self.farthest)
         true = truth[valid].astype(np.float64)
         got = np.abs(prediction[valid].astype(np.float64))
@@ -181,27 +177,27 @@ class DepthErrors:
         if bad:
             raise ModelError(
                 f'The predicted depth is not finite at {bad} of {got.size} pixels of known depth. '
-                'Such weights measure nothing: take an earlier checkpoint, or export again.'
+                'Use an earlier checkpoint, or export the model again.'
             )
         self.sums.merge(DepthSums.of(true, got))
         own = DepthSums.of(true, np.clip(got, self.nearest, self.farthest)).summary()
         if own:
             self.images += 1
             for name, value in own.items():
-                self.totals[name] += value
+                self.totals[name] = self.totals.get(name, 0.0) + value
         return own
 
     @property
     def pixels(self) -> int:
-        """Return how many pixels were counted."""
+        """Return the number of pixels counted."""
         return self.sums.pixels
 
     def summary(self) -> dict[str, float]:
-        """Return :data:`DEPTH_METRICS` over all pixels; empty where nothing was counted."""
+        """Return the metrics over all pixels by key; empty if no pixel was counted."""
         return self.sums.summary()
 
     def mean_over_images(self) -> dict[str, float]:
-        """Return :data:`DEPTH_METRICS`, each image with the same weight; empty without images."""
+        """Return the metrics with equal weight for each image; empty without images."""
         if not self.images:
             return {}
         return {name: value / self.images for name, value in self.totals.items()}
@@ -212,14 +208,14 @@ class NormalErrors:
     """
     Angles between true and predicted normals, in degrees, pooled over all pixels.
 
-    The median comes from bins of a hundredth of a degree and is exact to that.
+    The median comes from a histogram and is exact to its bin width, a hundredth of a degree.
     """
 
     pixels: int = 0
     degrees: float = 0.0
     within: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
     bins: NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(180 * _BINS_A_DEGREE + 1, np.int64)
+        default_factory=lambda: np.zeros(180 * _BINS_PER_DEGREE + 1, np.int64)
     )
 
     def add(self, truth: NDArray, prediction: NDArray) -> dict[str, float]:
@@ -228,40 +224,48 @@ class NormalErrors:
 
         A predicted (0, 0, 0) has no direction and counts as 90 degrees.
 
-        :returns: the image's own mean angle as ``angle_mean``; empty without a valid pixel.
+        :returns: the mean angle of this image as ``angle_mean``; empty without a valid pixel.
+        :raises DatasetError: if the arrays differ in shape.
+        :raises ModelError: if the prediction is not finite where truth is valid.
         """
-        _same_shape(truth, prediction)
+        _require_same_shape(truth, prediction)
         valid = np.isfinite(truth).all(-1) & (truth != 0).any(-1)
         angles = angles_between(truth[valid], prediction[valid])
         if not angles.size:
             return {}
         if not np.isfinite(angles).all():
-            raise ModelError('The predicted normals are not finite; such weights measure nothing.')
+            raise ModelError(
+                'The predicted normals are not finite. Use an earlier checkpoint, or export the '
+                'model again.'
+            )
         self.pixels += angles.size
         self.degrees += float(angles.sum())
         self.within += np.array([(angles < limit).sum() for limit in NORMALS_LIMITS], np.int64)
-        places = np.floor(angles * _BINS_A_DEGREE).astype(np.int64)
+        places = np.floor(angles * _BINS_PER_DEGREE).astype(np.int64)
         self.bins += np.bincount(places, minlength=self.bins.size)
         return {'angle_mean': float(angles.mean())}
 
     def summary(self) -> dict[str, float]:
-        """Return angle_mean, angle_median and the shares within 11.25, 22.5 and 30 degrees."""
+        """Return mean, median and the fractions within 11.25, 22.5 and 30 degrees, by key."""
         if not self.pixels:
             return {}
         middle = int(np.searchsorted(np.cumsum(self.bins), (self.pixels + 1) // 2))
-        shares = self.within / self.pixels
+        fractions = self.within / self.pixels
         return {
             'angle_mean': self.degrees / self.pixels,
-            'angle_median': (middle + 0.5) / _BINS_A_DEGREE,
-            **{f'within_{limit:g}': float(s) for limit, s in zip(NORMALS_LIMITS, shares)},
+            'angle_median': (middle + 0.5) / _BINS_PER_DEGREE,
+            **{
+                f'within_{limit:g}': float(value)
+                for limit, value in zip(NORMALS_LIMITS, fractions)
+            },
         }
 
 
 def angles_between(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     """
-    Return the angles between (N, 3) vectors in degrees, 90 where one has no length.
+    Return the angles between (N, 3) vectors in degrees, 90 where a vector has length 0.
 
-    By the arc tangent, which is exact at small angles, where the arc cosine is not.
+    The arc tangent is exact at small angles; the arc cosine is not.
     """
     a, b = first.astype(np.float64), second.astype(np.float64)
     dot = (a * b).sum(-1)
@@ -270,9 +274,9 @@ def angles_between(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     return np.where((a != 0).any(-1) & (b != 0).any(-1), angles, 90.0)
 
 
-def _same_shape(truth: NDArray, prediction: NDArray) -> None:
+def _require_same_shape(truth: NDArray, prediction: NDArray) -> None:
     if truth.shape != prediction.shape:
         raise DatasetError(
-            f'The annotation is {truth.shape}, the prediction {prediction.shape}; both must have '
-            "the image's (height, width)."
+            f'The annotation has the shape {truth.shape}, the prediction {prediction.shape}. Both '
+            "must have the image's (height, width)."
         )

@@ -1,5 +1,5 @@
 """
-Metrics while a network trains: full image, batch 1, pooled over all pixels, as the official code.
+Metrics during training: full images, batch size 1, pooled over all pixels as the official code.
 
 The command ``hydranet eval`` is in :mod:`hydranet_ros.training.evaluation`.
 """
@@ -22,8 +22,11 @@ __all__ = ['Predictor', 'measure', 'predict']
 
 def predict(network: HydraNet, image: NDArray[np.uint8]) -> dict[str, NDArray]:
     """
-    Return ``labels`` (H, W) uint8, ``depth`` (H, W) float32 metres, ``normals`` (H, W, 3) of an
-    RGB image, each where the network has that task.
+    Predict ``labels`` (H, W) uint8, ``depth`` (H, W) float32 meters and ``normals`` (H, W, 3).
+
+    The result has a key for each task of the network.
+
+    :param image: (H, W, 3) uint8 RGB.
     """
     return dict(network_predictor(network)(image))
 
@@ -37,23 +40,23 @@ def measure(
     protocol: Protocol | None = None,
 ) -> dict[str, float]:
     """
-    Return the figures of a set: ``miou`` and ``pixel_accuracy`` where there are labels; ``rmse``,
-    ``rmse_log``, ``abs_rel`` and the others of
-    :data:`~hydranet_ros.training.metrics.DEPTH_METRICS`, pooled, where there is depth;
-    ``angle_mean``, ... where there are normals.
+    Return the metrics of a set by name.
 
-    Depth is compared in metres of the sample's own camera.
+    Samples with labels give ``miou`` and ``pixel_accuracy``, samples with depth ``rmse``,
+    ``abs_rel`` and others, samples with normals ``angle_mean`` and others; see
+    :data:`~hydranet_ros.training.metric_table.METRICS`. Depth errors are in meters of the
+    sample's own camera.
 
-    :param focal_length: pixels, of the camera whose depth scale the predictor has.
-    :raises DatasetError: if there is no image at all.
+    :param focal_length: pixels, of the camera whose depth scale the predictor learned.
+    :raises DatasetError: if there is no image.
     :raises ModelError: if the prediction is not finite, or has classes outside 0..C-1.
     """
     tally = Tally(num_classes, focal_length, protocol or Protocol())
     for sample in samples:
         tally.add(sample, predictor(sample.image))
     if not tally.images:
-        raise DatasetError('There is nothing to measure: the data set is empty.')
-    groups = tally.figures()
+        raise DatasetError('The data set is empty; expected at least one image.')
+    groups = tally.metrics()
     return {
         name: value
         for group in ('segmentation', 'depth_pooled', 'normals')

@@ -1,17 +1,18 @@
 """
-``hydranet eval``: a model measured on data sets, clear and under each adverse corruption.
+``hydranet eval``: measure a model on data sets, on clear and on corrupted images.
 
 ::
 
-    run.py          data sets x conditions x images, one progress bar, stopped by Ctrl-C
-    predictors.py   a checkpoint or an exported model -> what it says of an image
-    tally.py        one image after the other -> the figures of a set
+    run.py          measure every image of every data set under every condition
+    predictors.py   predict an image with a checkpoint or an exported model
+    tally.py        accumulate the metrics of a data set
     crops.py        the part of an image whose depth counts
-    published.py    the paper's rows (config/evaluation/published.yaml)
-    tables.py       the figures as tables
-    report.py       the figures as JSON
-    sheet.py        the best and worst images as a picture
+    published.py    published metrics (config/evaluation/published.yaml)
+    tables.py       metrics as tables
+    report.py       metrics as JSON
+    sheet.py        the best and worst images as a contact sheet
 
-The sums themselves are in :mod:`hydranet_ros.training.metrics`; the training loop measures with
-:mod:`hydranet_ros.training.validation`.
+:mod:`hydranet_ros.training.metrics` computes the metrics,
+:mod:`hydranet_ros.training.metric_table` registers their names, units and directions. The
+training loop uses :mod:`hydranet_ros.training.validation`.
 """

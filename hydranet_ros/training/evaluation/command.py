@@ -1,4 +1,4 @@
-"""The command ``hydranet eval``: progress, tables, and the files that are asked for."""
+"""Run ``hydranet eval``: show progress, print tables, write the requested files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hydranet_ros.training.evaluation.run import EvalOptions, Evaluation, evalua
 from hydranet_ros.training.evaluation.sheet import write_sheet
 from hydranet_ros.training.evaluation.tables import notes, tables
 
-_WIDTH_OF_A_FILE = 160
+_COLUMNS_IN_A_FILE = 160
 
 
 def run_eval(
@@ -22,16 +22,18 @@ def run_eval(
     sources: Sequence[str],
     options: EvalOptions,
     *,
-    opener: Mapping[str, Any],
+    model_options: Mapping[str, Any],
     roots: Mapping[str, Path] | None = None,
     json_file: Path | None = None,
     sheet: Path | None = None,
 ) -> bool:
     """
-    Measure, print, write; return whether Ctrl-C ended it early.
+    Measure a model, print tables, write files; return whether Ctrl-C ended it early.
 
-    :param roots: what the capital names of sources stand for.
-    :raises HydranetError: if the model or the data cannot be used, or a file not be written.
+    :param model_options: further arguments of
+        :func:`~hydranet_ros.training.evaluation.predictors.load_model`.
+    :param roots: folders by the names in capitals that sources may begin with.
+    :raises HydranetError: if the model or the data cannot be used, or a file cannot be written.
     """
     for path in (json_file, sheet):
         if path is not None:
@@ -39,14 +41,16 @@ def run_eval(
     with _progress() as progress:
         task = progress.add_task(model, total=None)
 
-        def told(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=what)
+        def update(done: int, total: int, source: str) -> None:
+            progress.update(task, completed=done, total=total, description=source)
 
-        evaluation = evaluate(model, sources, options, opener=opener, roots=roots, progress=told)
+        evaluation = evaluate(
+            model, sources, options, model_options=model_options, roots=roots, progress=update
+        )
     _print(evaluation)
     if json_file is not None:
         write_report(json_file, evaluation)
-        print(f'All figures: {json_file}')
+        print(f'All metrics: {json_file}')
     if sheet is not None and evaluation.results:
         write_sheet(sheet, evaluation)
         print(f'Best and worst images: {sheet}')
@@ -66,7 +70,7 @@ def _progress() -> Progress:
 def _print(evaluation: Evaluation) -> None:
     console = Console()
     if not console.is_terminal:
-        console = Console(width=_WIDTH_OF_A_FILE)
+        console = Console(width=_COLUMNS_IN_A_FILE)
     for result in evaluation.results:
         for table in tables(result):
             console.print(table)
@@ -74,4 +78,4 @@ def _print(evaluation: Evaluation) -> None:
             console.print(line, markup=False, highlight=False)
         console.print()
     if evaluation.stopped:
-        console.print('Stopped by Ctrl-C: the figures are those of the images measured so far.')
+        console.print('Stopped by Ctrl-C: the metrics cover the images measured so far.')

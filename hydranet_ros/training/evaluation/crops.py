@@ -1,4 +1,4 @@
-"""The part of an image whose depth counts, as each protocol has it."""
+"""The part of an image whose depth counts, by protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hydranet_ros.errors import DatasetError
 
 Window = tuple[slice, slice]
 
-# top, bottom, left, right as shares of the image (monodepth2's and BTS' evaluation code).
+# top, bottom, left, right as fractions of the image (monodepth2's and BTS' evaluation code).
 _GARG = (0.40810811, 0.99189189, 0.03594771, 0.96405229)
 _EIGEN = (0.3324324, 0.91351351, 0.0359477, 0.96405229)
 _KB_SIZE = (352, 1216)
@@ -20,8 +20,8 @@ def crop_window(crop: str, height: int, width: int) -> Window:
     """
     Return the rows and columns that count.
 
-    ``kb`` limits what is counted only; the network still sees the whole image, which BTS' option
-    of that name also crops.
+    A crop limits the pixels that count; the network still sees the whole image. BTS' option
+    ``kb`` also crops the network's input.
 
     :param crop: one of :data:`CROPS`.
     :raises DatasetError: if the crop is unknown or does not fit images of this size.
@@ -38,7 +38,7 @@ def crop_window(crop: str, height: int, width: int) -> Window:
         left_margin = int((width - _KB_SIZE[1]) / 2)
         return slice(height - _KB_SIZE[0], height), slice(left_margin, left_margin + _KB_SIZE[1])
     if crop == 'nyu_eigen':
-        _require((height, width) == _NYU_SIZE, crop, height, width, 'just 640x480')
+        _require((height, width) == _NYU_SIZE, crop, height, width, 'exactly 640x480')
         return _NYU
     raise DatasetError(f'Crop {crop!r} is unknown; allowed: {", ".join(CROPS)}.')
 
@@ -46,5 +46,6 @@ def crop_window(crop: str, height: int, width: int) -> Window:
 def _require(fits: bool, crop: str, height: int, width: int, allowed: str) -> None:
     if not fits:
         raise DatasetError(
-            f'Crop {crop!r} is for images of {allowed}; got {width}x{height}. Take another --crop.'
+            f'Crop {crop!r} needs images of {allowed}; got {width}x{height}. Choose another crop '
+            'with --crop.'
         )

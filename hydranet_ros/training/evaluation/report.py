@@ -1,4 +1,4 @@
-"""Figures as JSON: all of them, with what they were measured on and by what."""
+"""Report of an evaluation as JSON: all metrics with model, data and versions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PACKAGES = (
 
 def report(evaluation: Evaluation, command: Sequence[str] = ()) -> dict[str, Any]:
     """
-    Return all that was measured as JSON values; a figure that cannot be had is ``null``.
+    Return all measurements as JSON values; an undefined metric is ``null``.
 
     :param command: the command line.
     """
@@ -46,7 +46,7 @@ def report(evaluation: Evaluation, command: Sequence[str] = ()) -> dict[str, Any
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what the figures depend on."""
+    """Return the versions of the packages that affect the metrics."""
     found = {'hydranet_ros': __version__, 'python': platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -67,7 +67,7 @@ def _set(result: SetResult) -> dict[str, Any]:
         'warnings': result.warnings,
         'model': dict(result.model.facts),
         'protocol': asdict(result.protocol),
-        'figures': result.figures(),
+        'metrics': result.metrics(),
         'depth_pixels': {name: tally.depth.pixels for name, tally in result.tallies.items()},
         'depth_images': {name: tally.depth.images for name, tally in result.tallies.items()},
         'iou_by_class': {

@@ -1,8 +1,8 @@
 """
-``hydranet eval``: data sets x conditions x images.
+Measure a model on data sets under several conditions.
 
-Each image is read once and measured under every condition before the next, so that a run that is
-stopped compares all conditions over the same images.
+Each image is read once and measured under every condition before the next image, so that an
+interrupted run still compares all conditions on the same images.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from hydranet_ros.training.adverse import CORRUPTIONS, corrupt
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import parse_source
 from hydranet_ros.training.evaluation.crops import CROPS
-from hydranet_ros.training.evaluation.predictors import LoadedModel, open_model
-from hydranet_ros.training.evaluation.tally import Figures, Protocol, Tally
+from hydranet_ros.training.evaluation.predictors import LoadedModel, load_model
+from hydranet_ros.training.evaluation.tally import GroupedMetrics, Protocol, Tally
 from hydranet_ros.training.metrics import NEAREST
 from hydranet_ros.training.sample import Sample, Samples
 
@@ -37,14 +37,15 @@ MEAN = 'mean of corruptions'
 @dataclass(frozen=True)
 class EvalOptions:
     """
-    How to measure.
+    Options of an evaluation.
 
     :param crop: part of the image whose depth counts.
-    :param nearest: metres; see :class:`~hydranet_ros.training.evaluation.tally.Protocol`.
-    :param farthest: metres; 0 for the end of the model's range, 10 m at least.
-    :param severity: of the adverse corruptions, 1..5; 0 for clear images only.
-    :param seed: of the corruptions.
-    :param limit: at most so many images of each set, spread over it; 0 for all.
+    :param nearest: meters; see :class:`~hydranet_ros.training.evaluation.tally.Protocol`.
+    :param farthest: meters; 0 for the end of the model's range, at least 10 m.
+    :param severity: severity of the corruptions, 1..5; 0 for clear images only.
+    :param seed: seed of the corruptions.
+    :param limit: maximum number of images of each set, evenly spread over it; 0 for all.
+    :raises DatasetError: if a value is not allowed.
     """
 
     crop: str = 'none'
@@ -65,11 +66,11 @@ class EvalOptions:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """Return ``clear`` and the corruptions asked for."""
+        """Return ``clear`` and the requested corruptions."""
         return (CLEAR, *CORRUPTIONS) if self.severity else (CLEAR,)
 
     def protocol(self, model: LoadedModel) -> Protocol:
-        """Return which depth counts for a model; BTS takes 80 m for streets, 10 m for rooms."""
+        """Return the depth that counts for a model; BTS uses 80 m for streets, 10 m for rooms."""
         farthest = self.farthest or max(10.0, model.depth_range[1])
         return Protocol(self.crop, self.nearest, farthest)
 
@@ -77,11 +78,12 @@ class EvalOptions:
 @dataclass
 class SetResult:
     """
-    What was measured on one data set.
+    The measurements on one data set.
 
     :param chosen: indices of the images to measure.
-    :param tallies: by condition.
-    :param images: one row an image: its name, index, size, and by condition its own figures.
+    :param tallies: sums by condition.
+    :param images: a row for each image: its name, index and size, and its metrics by condition.
+    :param annotated: number of images with each kind of annotation.
     """
 
     source: str
@@ -94,35 +96,39 @@ class SetResult:
     images: list[dict[str, Any]] = field(default_factory=list)
     annotated: dict[str, int] = field(default_factory=dict)
 
-    def figures(self) -> dict[str, Figures]:
-        """Return the figures by condition, and their mean over the corruptions."""
-        found = {name: tally.figures() for name, tally in self.tallies.items()}
+    def metrics(self) -> dict[str, GroupedMetrics]:
+        """Return the metrics by condition, and their mean over the corruptions."""
+        found = {name: tally.metrics() for name, tally in self.tallies.items()}
         corrupted = [found[name] for name in found if name != CLEAR]
-        return {**found, MEAN: mean_figures(corrupted)} if corrupted else found
+        return {**found, MEAN: mean_metrics(corrupted)} if corrupted else found
 
     @property
     def warnings(self) -> list[str]:
-        """Return what a reader of the figures should know."""
+        """Return what limits the metrics, one sentence each."""
         foreign = self.tallies[CLEAR].foreign_pixels
         known = int(self.tallies[CLEAR].confusion.counts.sum())
         if not foreign:
             return []
-        share = foreign / (foreign + known)
-        return [f'{share:.1%} of the labelled pixels have classes that the model does not know; '
+        fraction = foreign / (foreign + known)
+        return [f'{fraction:.1%} of the labeled pixels have classes that the model does not have; '
                 'they were left out.']  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All results of one command; ``stopped`` by Ctrl-C."""
+    """
+    The results of one command.
+
+    :param stopped: whether Ctrl-C ended it early.
+    """
 
     options: EvalOptions
     results: tuple[SetResult, ...]
     stopped: bool
 
 
-def mean_figures(rows: Sequence[Figures]) -> Figures:
-    """Return the mean of each figure over the rows that have it."""
+def mean_metrics(rows: Sequence[GroupedMetrics]) -> GroupedMetrics:
+    """Return the mean of each metric over the rows that have it."""
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
         for group, values in row.items():
@@ -138,8 +144,8 @@ def corrupted_image(
     """
     Return a sample's image under a condition.
 
-    The random numbers depend on the seed, the condition and the image's index in its set alone:
-    neither on the other images nor on ``limit``.
+    The random numbers depend only on the seed, the condition and the image's index in its set,
+    not on the other images or on ``limit``.
     """
     if condition == CLEAR:
         return sample.image
@@ -152,22 +158,23 @@ def evaluate(
     data: Sequence[str],
     options: EvalOptions,
     *,
-    opener: Mapping[str, Any] | None = None,
+    model_options: Mapping[str, Any] | None = None,
     roots: Mapping[str, Path] | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, source: None,
 ) -> Evaluation:
     """
-    Measure a model on data sets; Ctrl-C ends it after the image at hand, with what was done.
+    Measure a model on data sets; Ctrl-C ends it after the current image and keeps the results.
 
     :param data: ``KIND:FOLDER[:SPLIT][?options]`` each.
-    :param opener: further arguments of
-        :func:`~hydranet_ros.training.evaluation.predictors.open_model`.
-    :param roots: what the capital names of the data sources stand for.
-    :param progress: told images done, images in all, and the set at hand.
+    :param model_options: further arguments of
+        :func:`~hydranet_ros.training.evaluation.predictors.load_model`.
+    :param roots: folders by the names in capitals that FOLDER may begin with.
+    :param progress: called with the number of images done, the number of all images, and the
+        current data set.
     :raises HydranetError: if the model or the data cannot be used, or there is nothing to
         measure.
     """
-    results = [_prepare(model, text, options, opener or {}, roots or {}) for text in data]
+    results = [_prepare(model, text, options, model_options or {}, roots or {}) for text in data]
     total = sum(len(result.chosen) for result in results)
     done = 0
     with _ctrl_c() as stopped:
@@ -181,20 +188,20 @@ def evaluate(
         ended = stopped()
     started = [result for result in results if result.images]
     for result in started:
-        _require_figures(result, ended)
+        _require_metrics(result, ended)
     return Evaluation(options, tuple(started), ended)
 
 
 def _prepare(
-    model: str, text: str, options: EvalOptions, opener: Mapping[str, Any],
+    model: str, text: str, options: EvalOptions, model_options: Mapping[str, Any],
     roots: Mapping[str, Path],
 ) -> SetResult:  # fmt: skip
     source = parse_source(text)
     samples = open_dataset(source, roots)
     if not len(samples):
-        raise DatasetError(f'{text} is empty: there is nothing to measure.')
+        raise DatasetError(f'{text} is empty; there is nothing to measure.')
     classes = classes_of(samples)
-    loaded = open_model(model, classes=classes, **opener)
+    loaded = load_model(model, classes=classes, **model_options)
     _check_classes(loaded, classes, text)
     protocol = options.protocol(loaded)
     tallies = {
@@ -206,7 +213,7 @@ def _prepare(
 
 
 def classes_of(samples: Any) -> tuple[ClassInfo, ...]:
-    """Return the classes that a data set's labels are mapped to; empty where it does not say."""
+    """Return the classes that a data set's labels are mapped to; empty if unknown."""
     while hasattr(samples, 'samples'):  # a reader around another
         samples = samples.samples
     return tuple(getattr(getattr(samples, 'classes', None), 'classes', ()))
@@ -216,8 +223,8 @@ def _check_classes(model: LoadedModel, classes: tuple[ClassInfo, ...], text: str
     ours, theirs = ([item.name for item in row] for row in (model.classes, classes))
     if ours and theirs and ours != theirs:
         raise DatasetError(
-            f'{text} has the classes {_short(theirs)}, the model {_short(ours)}. Choose another '
-            'class map with ?classes=NAME, or a model of these classes.'
+            f'{text} has the classes {_short(theirs)}; the model has {_short(ours)}. Choose '
+            'another class map with ?classes=NAME, or a model with these classes.'
         )
 
 
@@ -248,21 +255,21 @@ def _measure_image(result: SetResult, index: int, options: EvalOptions) -> None:
     result.images.append(row)
 
 
-def _require_figures(result: SetResult, stopped: bool) -> None:
-    if result.tallies[CLEAR].figures() or stopped:
+def _require_metrics(result: SetResult, stopped: bool) -> None:
+    if result.tallies[CLEAR].metrics() or stopped:
         return
     found = ', '.join(f'{count} with {name}' for name, count in result.annotated.items())
     limits = result.protocol
     raise DatasetError(
-        f'{result.source}: there is nothing to measure. Of {len(result.images)} images {found}; '
-        f'the model has {", ".join(result.model.tasks)}. Depth counts between {limits.nearest:g} '
-        f'and {limits.farthest:g} m within the crop {limits.crop!r}.'
+        f'{result.source}: there is nothing to measure. The data set has {len(result.images)} '
+        f'images, {found}; the model predicts {", ".join(result.model.tasks)}. Depth counts '
+        f'between {limits.nearest:g} and {limits.farthest:g} m within the crop {limits.crop!r}.'
     )
 
 
 @contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C was pressed; the second press ends at once."""
+    """Yield a function that returns whether Ctrl-C was pressed; a second press interrupts."""
     pressed = False
 
     def note(*_: object) -> None:

@@ -1,70 +1,53 @@
-"""Figures as tables for a person."""
+"""Tables of metrics for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
-from hydranet_ros.training.evaluation.published import PublishedRow, published_rows
+from hydranet_ros.training.evaluation.published import published_rows
 from hydranet_ros.training.evaluation.run import CLEAR, MEAN, SetResult
-from hydranet_ros.training.metrics import DEPTH_METRICS, NORMALS_LIMITS
+from hydranet_ros.training.evaluation.tally import GroupedMetrics
+from hydranet_ros.training.metric_table import GROUPS, Metric, find_metric, metrics_of
 
-_TITLES = {
-    'miou': 'mIoU %', 'pixel_accuracy': 'pixels %', 'rmse': 'RMSE m', 'rmse_log': 'RMSE log',
-    'abs_rel': 'abs rel', 'sq_rel': 'sq rel', 'log10': 'log10', 'silog': 'SILog',
-    'delta1': 'd<1.25 %', 'delta2': 'd<1.25² %', 'delta3': 'd<1.25³ %',
-    'angle_mean': 'mean °', 'angle_median': 'median °',
-    **{f'within_{limit:g}': f'<{limit:g}° %' for limit in NORMALS_LIMITS},
-}  # fmt: skip
-_COLUMNS = {
-    'segmentation': ('miou', 'pixel_accuracy'),
-    'depth_pooled': DEPTH_METRICS,
-    'depth_per_image': DEPTH_METRICS,
-    'normals': ('angle_mean', 'angle_median', *(f'within_{x:g}' for x in NORMALS_LIMITS)),
-}
-_NAMES = {
-    'segmentation': 'classes, one confusion matrix',
-    'depth_pooled': "depth, all pixels pooled (as the paper's code)",
-    'depth_per_image': 'depth, mean over images (as BTS)',
-    'normals': 'normals, all pixels pooled',
-}
-_PERCENT = ('miou', 'pixel_accuracy', 'delta', 'within')
-_WIDE = 12
-
-
-def shown(name: str, value: float | None) -> str:
-    """Return a figure as a table has it: shares in percent, three figures after the point else."""
-    if value is None or value != value:
-        return '-'
-    if name.startswith(_PERCENT):
-        return f'{100 * value:.1f}'
-    return f'{value:.2f}' if name.startswith(('angle', 'silog')) else f'{value:.3f}'
+# With more classes than this, the IoUs by class get their own table.
+_MAX_CLASS_COLUMNS = 12
 
 
 def tables(result: SetResult) -> Iterator[Table]:
-    """Return a table a group of figures; the paper's row below ours where there is one."""
-    figures = result.figures()
-    paper = published_rows(result.kind)
-    for group in figures[CLEAR]:
-        table = Table(title=f'{result.source}: {_NAMES[group]}', title_justify='left')
-        table.add_column('condition')
-        for name in _COLUMNS[group]:
-            table.add_column(_TITLES[name], justify='right', no_wrap=True)
-        classes = _class_columns(result, table) if group == 'segmentation' else []
-        for condition, row in figures.items():
-            values = row.get(group, {})
-            cells = [shown(name, values.get(name)) for name in _COLUMNS[group]]
-            cells += [shown('miou', value) for value in _ious(result, condition, classes)]
-            table.add_row(condition, *cells, end_section=condition == list(figures)[-1])
-        _add_published(table, group, paper, len(classes))
-        yield table
-    if 'segmentation' in figures[CLEAR] and len(result.model.classes) > _WIDE:
+    """Return one table per group of metrics, with the published rows below ours."""
+    metrics = result.metrics()
+    for group in metrics[CLEAR]:
+        yield _group_table(result, metrics, group)
+    if 'segmentation' in metrics[CLEAR] and len(result.model.classes) > _MAX_CLASS_COLUMNS:
         yield _class_table(result)
 
 
+def _group_table(result: SetResult, metrics: dict[str, GroupedMetrics], group: str) -> Table:
+    columns = metrics_of(GROUPS[group].task)
+    table = Table(title=f'{result.source}: {GROUPS[group].title}', title_justify='left')
+    table.add_column('condition')
+    for metric in columns:
+        table.add_column(metric.title, justify='right', no_wrap=True)
+    classes = _class_columns(result, table) if group == 'segmentation' else []
+    for condition, groups in metrics.items():
+        cells = _cells(columns, groups.get(group, {}))
+        cells += [find_metric('miou').format(value) for value in _ious(result, condition, classes)]
+        table.add_row(condition, *cells, end_section=condition == list(metrics)[-1])
+    for row in published_rows(result.kind):
+        if group in row.metrics:
+            cells = _cells(columns, row.metrics[group])
+            table.add_row(row.name, *cells, *['-'] * len(classes), style='italic')
+    return table
+
+
+def _cells(columns: Sequence[Metric], values: Mapping[str, float]) -> list[str]:
+    return [metric.format(values.get(metric.key)) for metric in columns]
+
+
 def _class_columns(result: SetResult, table: Table) -> Sequence[int]:
-    if len(result.model.classes) > _WIDE:
+    if len(result.model.classes) > _MAX_CLASS_COLUMNS:
         return []
     for item in result.model.classes:
         table.add_column(item.name, justify='right')
@@ -84,29 +67,21 @@ def _mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else float('nan')
 
 
-def _add_published(table: Table, group: str, rows: Sequence[PublishedRow], classes: int) -> None:
-    for row in rows:
-        if group in row.figures:
-            values = row.figures[group]
-            cells = [shown(name, values.get(name)) for name in _COLUMNS[group]]
-            table.add_row(row.name, *cells, *['-'] * classes, style='italic')
-
-
 def _class_table(result: SetResult) -> Table:
     table = Table(title=f'{result.source}: IoU % by class', title_justify='left')
     table.add_column('class')
-    names = list(result.figures())
+    names = list(result.metrics())
     for name in names:
         table.add_column(name, justify='right')
     ids = [item.id for item in result.model.classes]
     columns = [_ious(result, name, ids) for name in names]
     for item, *values in zip(result.model.classes, *columns):
-        table.add_row(item.name, *(shown('miou', value) for value in values))
+        table.add_row(item.name, *(find_metric('miou').format(value) for value in values))
     return table
 
 
 def notes(result: SetResult) -> Iterator[str]:
-    """Return lines that say what was measured, and what the published rows are."""
+    """Return lines about what was measured, and about the published rows."""
     limits = result.protocol
     counts = ', '.join(f'{count} with {name}' for name, count in result.annotated.items() if count)
     yield (

@@ -1,4 +1,4 @@
-"""One image after the other, and the figures of the set."""
+"""Accumulate the metrics of a data set, one image at a time."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import DatasetError, ModelError
 from hydranet_ros.model_files.metadata import UNLABELLED
 from hydranet_ros.training.evaluation.crops import crop_window
+from hydranet_ros.training.metric_table import require_registered
 from hydranet_ros.training.metrics import NEAREST, ConfusionMatrix, DepthErrors, NormalErrors
 from hydranet_ros.training.sample import Sample
 
-# Maps an image (H, W, 3) uint8 RGB to any of ``labels`` (H, W) class ids, ``depth`` (H, W) metres
-# as the training camera would see them, ``normals`` (H, W, 3).
+# Maps an image (H, W, 3) uint8 RGB to any of ``labels`` (H, W) class ids, ``depth`` (H, W) meters
+# of the training camera, ``normals`` (H, W, 3).
 Predictor = Callable[[NDArray[np.uint8]], Mapping[str, NDArray]]
 
-# Groups of figures, by name: {'segmentation': {'miou': 0.8, ...}, 'depth_pooled': {...}, ...}.
-Figures = dict[str, dict[str, float]]
-GROUPS = ('segmentation', 'depth_pooled', 'depth_per_image', 'normals')
+# Metrics by group and key: {'segmentation': {'miou': 0.8, ...}, 'depth_pooled': {...}, ...}.
+GroupedMetrics = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """
-    Which depth counts.
+    The depth that counts.
 
     :param crop: one of :data:`~hydranet_ros.training.evaluation.crops.CROPS`.
-    :param nearest: metres; true depth counts above it.
-    :param farthest: metres; true depth counts below it.
+    :param nearest: meters; true depth counts above it.
+    :param farthest: meters; true depth counts below it.
     """
 
     crop: str = 'none'
@@ -41,9 +41,9 @@ class Protocol:
 @dataclass
 class Tally:
     """
-    All that is counted over the images of one data set under one condition.
+    The sums over the images of one data set under one condition.
 
-    :param focal_length: pixels, of the camera whose depth scale the predictor has; 0 unknown.
+    :param focal_length: pixels, of the camera whose depth scale the predictor has; 0 if unknown.
     """
 
     num_classes: int
@@ -57,26 +57,27 @@ class Tally:
         self.depth = DepthErrors(self.protocol.farthest, self.protocol.nearest)
         self.normals = NormalErrors()
 
-    def add(self, sample: Sample, found: Mapping[str, NDArray]) -> dict[str, float]:
+    def add(self, sample: Sample, prediction: Mapping[str, NDArray]) -> dict[str, float]:
         """
         Count one image.
 
-        :param found: what a :data:`Predictor` said of it.
-        :returns: the image's own figures: miou and pixel_accuracy, depth figures as BTS,
-            angle_mean; those it has.
+        :param prediction: output of a :data:`Predictor` for it.
+        :returns: the metrics of this image by key: of classes, of depth as BTS, ``angle_mean``;
+            those that its annotations allow.
         :raises DatasetError: if an annotation has another size, naming the image.
         :raises ModelError: if the prediction cannot be measured, naming the image.
         """
         own: dict[str, float] = {}
         try:
-            if sample.labels is not None and 'labels' in found:
-                own.update(self._add_labels(sample.labels, found['labels']))
-            if sample.depth is not None and 'depth' in found:
-                own.update(self._add_depth(sample, found['depth']))
-            if sample.normals is not None and 'normals' in found:
-                own.update(self.normals.add(sample.normals, found['normals']))
+            if sample.labels is not None and 'labels' in prediction:
+                own.update(self._add_labels(sample.labels, prediction['labels']))
+            if sample.depth is not None and 'depth' in prediction:
+                own.update(self._add_depth(sample, prediction['depth']))
+            if sample.normals is not None and 'normals' in prediction:
+                own.update(self.normals.add(sample.normals, prediction['normals']))
         except (DatasetError, ModelError) as err:
             raise type(err)(f'{sample.name}: {err}') from err
+        require_registered(own)
         self.images += 1
         return own
 
@@ -90,28 +91,37 @@ class Tally:
     def _add_depth(self, sample: Sample, prediction: NDArray) -> dict[str, float]:
         assert sample.depth is not None
         window = crop_window(self.protocol.crop, *sample.depth.shape)
-        metres = metric_depth(prediction, sample, self.focal_length)
-        if metres.shape != sample.depth.shape:
-            return self.depth.add(sample.depth, metres)  # says what is wrong
-        return self.depth.add(sample.depth[window], metres[window])
+        meters = metric_depth(prediction, sample, self.focal_length)
+        if meters.shape != sample.depth.shape:
+            return self.depth.add(sample.depth, meters)  # raises the error
+        return self.depth.add(sample.depth[window], meters[window])
 
-    def figures(self) -> Figures:
-        """Return the figures of each group that anything was counted for."""
-        found = {
+    def metrics(self) -> GroupedMetrics:
+        """
+        Return the metrics of each group for which anything was counted.
+
+        :raises TrainingError: if a metric is not registered.
+        """
+        groups = {
             'segmentation': self.confusion.summary(),
             'depth_pooled': self.depth.summary(),
             'depth_per_image': self.depth.mean_over_images(),
             'normals': self.normals.summary(),
         }
-        return {name: values for name, values in found.items() if values}
+        for values in groups.values():
+            require_registered(values)
+        return {name: values for name, values in groups.items() if values}
 
 
 def metric_depth(prediction: NDArray, sample: Sample, focal_length: float) -> NDArray:
     """
-    Return predicted metres as the sample's own camera sees them.
+    Return predicted depth in meters of the sample's own camera.
 
-    A network learns the scale of its training camera: what a camera of twice the focal length
-    shows looks half as far. Where either focal length is unknown the prediction stays as it is.
+    A network learns the scale of its training camera: an object in an image of twice the focal
+    length looks half as far. If either focal length is unknown, the prediction is unchanged.
+
+    :param prediction: meters of the training camera.
+    :param focal_length: pixels, of the training camera; 0 if unknown.
     """
     if sample.focal_length > 0 and focal_length > 0:
         return prediction * (sample.focal_length / focal_length)

@@ -1,0 +1,30 @@
+"""Data sets and teachers of the tests of distillation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from distil_tools import write_half_annotated, write_images
+from evaluation_tools import write_checkpoint
+
+
+@pytest.fixture(scope='session')
+def teacher_checkpoint(tmp_path_factory) -> Path:
+    """Return a checkpoint of six classes and depth whose predictions vary over an image."""
+    folder = tmp_path_factory.mktemp('teacher')
+    return write_checkpoint(
+        folder / 'teacher.ckpt', 6, ('segmentation', 'depth'), scale=40, seed=3
+    )
+
+
+@pytest.fixture(scope='session')
+def unlabeled(tmp_path_factory) -> Path:
+    """Return a folder of three images."""
+    return write_images(tmp_path_factory.mktemp('unlabeled') / 'set', 3)
+
+
+@pytest.fixture(scope='session')
+def half(tmp_path_factory) -> Path:
+    """Return a data set of three images: one with labels, one with depth, one with nothing."""
+    return write_half_annotated(tmp_path_factory.mktemp('half') / 'set')
