@@ -1,12 +1,12 @@
 """
-Hard distillation (section III-C of the paper): a teacher annotates what a data set lacks.
+Hard distillation (section III-C of the paper): a teacher pseudo-labels missing annotations.
 
-The result is a data set of the kind ``folder`` in which what was annotated stays as it was, and
-what was not is the teacher's: ``images/``, ``labels/NAME.png`` (class ids, 255 where the teacher
-is unsure), ``depth/NAME.png`` (uint16) and ``manifest.json``. Training then needs no teacher.
+The result is a data set of the kind ``folder``: existing annotations are kept, missing ones come
+from the teacher. It holds ``images/``, ``labels/NAME.png`` (class ids, 255 where the teacher is
+unsure), ``depth/NAME.png`` (uint16) and ``manifest.json``. Training then needs no teacher.
 
-A run that is stopped goes on when started again with the same options: every file is written
-whole or not at all, and ``journal.jsonl`` keeps what is done until the manifest has it.
+An interrupted run resumes when it is started again with the same options: every file is written
+atomically, and ``journal.jsonl`` lists the finished images until the manifest does.
 """
 
 from __future__ import annotations
@@ -31,71 +31,75 @@ from hydranet_ros.training.folder_writer import FolderWriter
 from hydranet_ros.training.sample import Sample, Samples
 from hydranet_ros.training.teachers import TASKS, Teacher, TeacherFacts
 from hydranet_ros.training.test_time_augmentation import (
-    Answer,
-    Looks,
-    Translation,
-    consult,
-    translate,
+    ClassMapping,
+    PseudoLabels,
+    TestTimeAugmentation,
+    class_mapping,
+    pseudo_label,
 )
 
-ASKED = {'labels': ('labels',), 'depth': ('depth',), 'both': TASKS}
+REQUESTED = {'labels': ('labels',), 'depth': ('depth',), 'both': TASKS}
+# Who made an annotation, in the manifest.
+DATA, TEACHER = 'data', 'teacher'
 
 
 @dataclass(frozen=True)
 class DistilOptions:
     """
-    What is written, and how.
+    Options of a distillation.
 
     :param task: ``labels``, ``depth`` or ``both``.
-    :param confidence: labels of less are 255; for several looks, of less on average.
+    :param confidence: pixels of lower confidence become 255; the confidence is the mean over the
+        versions of the image.
     :param classes: class map of ``config/class_maps``, or a path to one, from the teacher's ids
-        to the target's; empty where the teacher's own classes are the target.
+        to the target's; empty to keep the teacher's own classes.
     :param merge: options of the class map.
-    :param depth_scale: steps of a metre in the depth files.
-    :param max_depth: metres; the teacher's depth beyond is unknown. 0: what 16 bits hold.
-    :raises TrainingError: if a value is outside what is allowed.
+    :param depth_scale: steps per meter in the depth files.
+    :param max_depth: meters; pseudo-labeled depth beyond it is unknown. 0: what 16 bits hold.
+    :raises TrainingError: if a value is not allowed.
     """
 
     task: str = 'both'
     confidence: float = 0.5
-    looks: Looks = field(default_factory=Looks)
+    augmentation: TestTimeAugmentation = field(default_factory=TestTimeAugmentation)
     classes: str = ''
     merge: tuple[str, ...] = ()
     depth_scale: float = 256.0
     max_depth: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.task not in ASKED:
-            raise TrainingError(f'task is {self.task!r}; allowed: {", ".join(ASKED)}.')
+        if self.task not in REQUESTED:
+            raise TrainingError(f'task is {self.task!r}; allowed: {", ".join(REQUESTED)}.')
         if not 0 <= self.confidence <= 1:
             raise TrainingError(f'confidence is {self.confidence}; allowed: 0..1.')
         if self.depth_scale <= 0 or self.max_depth < 0:
             raise TrainingError(
-                f'depth_scale is {self.depth_scale}, max_depth {self.max_depth}; the one must be '
-                'above 0, the other 0 or more.'
+                f'depth_scale is {self.depth_scale}, max_depth {self.max_depth}; depth_scale must '
+                'be above 0, max_depth 0 or more.'
             )
 
 
 @dataclass(frozen=True)
 class DistilReport:
     """
-    What a folder holds in the end.
+    The content of the finished folder.
 
-    :param real: images whose labels, or depth, the data set had.
-    :param taught: images whose labels, or depth, are the teacher's.
-    :param kept: share of the pixels of taught labels that are above the threshold.
+    :param original: number of images with labels, or depth, from the data set.
+    :param pseudo: number of images with labels, or depth, from the teacher.
+    :param kept: fraction of the pixels of pseudo-labels above the confidence threshold.
     """
 
     folder: Path
     images: int
-    real: dict[str, int]
-    taught: dict[str, int]
+    original: dict[str, int]
+    pseudo: dict[str, int]
     kept: float
 
     def __str__(self) -> str:
-        parts = [f'{name}: {self.real[name]} real, {self.taught[name]} taught' for name in TASKS]
-        if self.taught['labels']:
-            parts[0] += f' ({self.kept:.1%} of the pixels labelled)'
+        parts = [f'{task}: {self.original[task]} original, {self.pseudo[task]} pseudo-labeled'
+                 for task in TASKS]  # fmt: skip
+        if self.pseudo['labels']:
+            parts[0] += f' ({self.kept:.1%} of their pixels)'
         return f'{self.folder}: {self.images} images; {"; ".join(parts)}'
 
 
@@ -103,35 +107,35 @@ def distil(
     teacher: Teacher, samples: Samples, output: Path, options: DistilOptions, *, data: str = ''
 ) -> DistilReport:
     """
-    Write the data set with what the teacher adds.
+    Write a data set with the teacher's predictions where annotations are missing.
 
-    :param data: what the samples are called, kept in the manifest.
+    :param data: name of the samples, recorded in the manifest.
     :raises TrainingError: if the teacher lacks the task, the class map does not fit, or the
         folder was made with other options.
-    :raises DatasetError: if the samples cannot be used.
+    :raises DatasetError: if the samples cannot be used or the folder cannot be written.
     """
     if not len(samples):
-        raise DatasetError(f'{data or "The data set"} holds no images.')
-    job = _Job.plan(teacher, options)
+        raise DatasetError(f'{data or "The data set"} contains no images.')
+    annotator = _Annotator.create(teacher, options)
     writer = FolderWriter(
         output, _made_with(teacher.facts, options, data, len(samples)),
         {'depth_scale': options.depth_scale, 'teacher': teacher.facts.file,
-         'class_names': [item.name for item in job.table]},
+         'class_names': [item.name for item in annotator.table]},
     )  # fmt: skip
     with writer, Progress() as progress:
-        todo = progress.add_task('distil', total=len(samples), completed=len(writer.done))
+        task = progress.add_task('distil', total=len(samples), completed=len(writer.done))
         for index in range(len(samples)):
             if index in writer.done:
                 continue
-            job.write(index, samples, writer)
-            progress.advance(todo)
+            annotator.write(index, samples, writer)
+            progress.advance(task)
     return _summary(output, list(writer.done.values()))
 
 
 def _made_with(
     facts: TeacherFacts, options: DistilOptions, data: str, count: int
 ) -> dict[str, Any]:
-    """Return all that decides what is written, in JSON's own types."""
+    """Return all that determines the content of the folder, in JSON types."""
     teacher = {**asdict(facts), 'tasks': sorted(facts.tasks)}
     del teacher['table'], teacher['file']
     return json.loads(
@@ -140,55 +144,58 @@ def _made_with(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One run: who is asked what, and in whose classes."""
+class _Annotator:
+    """
+    Pseudo-labels samples with one teacher.
+
+    :param table: the target classes; empty if unknown.
+    :param mapping: from the teacher's classes to them; ``None`` if no labels are requested.
+    """
 
     teacher: Teacher
     options: DistilOptions
     table: tuple[ClassInfo, ...]
-    translation: Translation | None
+    mapping: ClassMapping | None
 
     @classmethod
-    def plan(cls, teacher: Teacher, options: DistilOptions) -> _Job:
+    def create(cls, teacher: Teacher, options: DistilOptions) -> _Annotator:
         """Check everything that can be checked before the first image."""
-        facts = teacher.facts
-        missing = [task for task in ASKED[options.task] if task not in facts.tasks]
+        facts, requested = teacher.facts, REQUESTED[options.task]
+        missing = [task for task in requested if task not in facts.tasks]
         if missing:
+            has = sorted(facts.tasks)
             raise TrainingError(
-                f'{facts.file} gives {", ".join(sorted(facts.tasks)) or "nothing"}, not '
-                f'{", ".join(missing)}. Choose another teacher, or --task '
-                f'{" or ".join(sorted(facts.tasks)) or "of another"}.'
+                f'{facts.file} predicts {", ".join(has) or "nothing"}, not {", ".join(missing)}. '
+                f'Choose another teacher{f", or --task {has[0]}" if has else ""}.'
             )
         class_map = load_class_map(options.classes, options.merge) if options.classes else None
         table = facts.table if class_map is None else class_map.classes
-        wanted = 'labels' in ASKED[options.task]
-        return cls(teacher, options, table, translate(facts, class_map) if wanted else None)
+        mapping = class_mapping(facts, class_map) if 'labels' in requested else None
+        return cls(teacher, options, table, mapping)
 
     def write(self, index: int, samples: Samples, writer: FolderWriter) -> None:
-        """Annotate one sample and put it into the folder."""
+        """Annotate one sample and write its files."""
         sample = samples[index]
         self._check(sample)
         has = {'labels': sample.labels is not None, 'depth': sample.depth is not None}
-        asked = frozenset(task for task in ASKED[self.options.task] if not has[task])
-        focal, origin = self._focal_length(sample, 'depth' in asked)
-        answer = Answer()
-        if asked:
-            answer = consult(
-                self.teacher, sample.image, asked, self.options.looks, classes=self.translation,
-                focal_length=focal,
+        tasks = frozenset(task for task in REQUESTED[self.options.task] if not has[task])
+        focal, origin = self._focal_length(sample, 'depth' in tasks)
+        pseudo = PseudoLabels()
+        if tasks:
+            pseudo = pseudo_label(
+                self.teacher, sample.image, tasks, self.options.augmentation,
+                classes=self.mapping, focal_length=focal,
             )  # fmt: skip
-        labels = sample.labels if has['labels'] else self._labels(answer)
-        depth = sample.depth if has['depth'] else self._depth(answer, labels)
+        labels = sample.labels if has['labels'] else self._labels(pseudo)
+        depth = sample.depth if has['depth'] else self._depth(pseudo, labels)
         facts: dict[str, Any] = {
             'focal_length_from': origin,
-            **{task: 'real' if has[task] else 'teacher' if task in asked else None
-               for task in TASKS},
-        }  # fmt: skip
-        if 'labels' in asked and labels is not None:
-            facts['labelled'] = round(float((labels != UNLABELLED).mean()), 4)
-        writer.write(index, Sample(
-            sample.name, sample.image, labels, depth, sample.normals, focal), _original(
-                samples, index), facts)  # fmt: skip
+            **{task: DATA if has[task] else TEACHER if task in tasks else None for task in TASKS},
+        }
+        if 'labels' in tasks and labels is not None:
+            facts['labeled'] = round(float((labels != UNLABELLED).mean()), 4)
+        annotated = Sample(sample.name, sample.image, labels, depth, sample.normals, focal)
+        writer.write(index, annotated, _original(samples, index), facts)
 
     def _check(self, sample: Sample) -> None:
         if sample.labels is None or not self.table:
@@ -201,53 +208,51 @@ class _Job:
                 'Open the data with a class map: ?classes=NAME.'
             )
 
-    def _focal_length(self, sample: Sample, taught: bool) -> tuple[float, str]:
+    def _focal_length(self, sample: Sample, depth_requested: bool) -> tuple[float, str]:
         """
-        Return the focal length of an image, in pixels, and who says it.
+        Return the focal length of an image in pixels, and where it comes from.
 
-        Depth that the teacher gives for an image of an unknown camera is what the teacher's own
-        camera would see; with that camera's focal length beside it, the pair is true.
+        For an image of an unknown camera, the teacher predicts the depth that its own training
+        camera would see. That camera's focal length makes image and depth consistent.
         """
         if sample.focal_length > 0:
-            return sample.focal_length, 'data'
+            return sample.focal_length, DATA
         trained = self.teacher.facts.focal_length
-        return (trained, 'teacher') if taught and trained > 0 else (0.0, 'unknown')
+        return (trained, TEACHER) if depth_requested and trained > 0 else (0.0, 'unknown')
 
-    def _labels(self, answer: Answer) -> NDArray[np.uint8] | None:
-        if answer.labels is None or answer.confidence is None:
+    def _labels(self, pseudo: PseudoLabels) -> NDArray[np.uint8] | None:
+        if pseudo.labels is None or pseudo.confidence is None:
             return None
-        sure = answer.confidence >= np.float32(self.options.confidence)
-        return np.where(sure, answer.labels, UNLABELLED).astype(np.uint8)
+        sure = pseudo.confidence >= np.float32(self.options.confidence)
+        return np.where(sure, pseudo.labels, UNLABELLED).astype(np.uint8)
 
     def _depth(
-        self, answer: Answer, labels: NDArray[np.uint8] | None
+        self, pseudo: PseudoLabels, labels: NDArray[np.uint8] | None
     ) -> NDArray[np.float32] | None:
-        """Return the teacher's depth without what is too far, and without the sky's."""
-        if answer.depth is None:
+        """Return the depth within the limit, 0 for classes without a surface."""
+        if pseudo.depth is None:
             return None
-        known = answer.depth > 0
+        known = pseudo.depth > 0
         if self.options.max_depth:
-            known &= answer.depth <= self.options.max_depth
+            known &= pseudo.depth <= self.options.max_depth
         if labels is not None:
-            empty = [item.id for item in self.table if not item.surface]
-            known &= ~np.isin(labels, empty)
-        return np.where(known, answer.depth, 0).astype(np.float32)
+            known &= ~np.isin(labels, [item.id for item in self.table if not item.surface])
+        return np.where(known, pseudo.depth, 0).astype(np.float32)
 
 
 def _original(samples: Samples, index: int) -> Path | None:
-    """Return the file an image was read from, where the data set has one for each."""
+    """Return the file an image was read from, if the data set has one for each image."""
     return samples.image_path(index) if isinstance(samples, Reader) else None
 
 
-def _summary(folder: Path, frames: list[dict[str, Any]]) -> DistilReport:
-    def count(task: str, who: str) -> int:
-        return sum(frame[task] == who for frame in frames)
+def _summary(folder: Path, rows: list[dict[str, Any]]) -> DistilReport:
+    def count(origin: str) -> dict[str, int]:
+        return {task: sum(row[task] == origin for row in rows) for task in TASKS}
 
-    shares = [frame['labelled'] for frame in frames if 'labelled' in frame]
+    fractions = [row['labeled'] for row in rows if 'labeled' in row]
     return DistilReport(
-        folder, len(frames), {task: count(task, 'real') for task in TASKS},
-        {task: count(task, 'teacher') for task in TASKS}, float(np.mean(shares or [0.0])),
-    )  # fmt: skip
+        folder, len(rows), count(DATA), count(TEACHER), float(np.mean(fractions or [0.0]))
+    )
 
 
 def open_data(text: str, roots: Mapping[str, Path]) -> Samples:
@@ -255,7 +260,7 @@ def open_data(text: str, roots: Mapping[str, Path]) -> Samples:
     Open the data set that ``KIND:FOLDER[:SPLIT][?options]`` names.
 
     :param roots: folders by the names in capitals that FOLDER may begin with.
-    :raises DatasetError: naming what is missing where, or the option that is unknown.
+    :raises DatasetError: naming the missing file, or the unknown option.
     """
     return open_dataset(parse_source(text), roots)
 
@@ -264,7 +269,7 @@ def parse_scales(text: str) -> tuple[float, ...]:
     """
     Return the numbers of ``0.75,1,1.25``.
 
-    :raises TrainingError: if a part is no number.
+    :raises TrainingError: if a part is not a number.
     """
     try:
         return tuple(float(part) for part in text.split(','))

@@ -1,8 +1,8 @@
 """
-Writes a data set of the kind ``folder``, image by image, so that it may be stopped anywhere.
+Write a data set of the kind ``folder`` image by image; an interrupted run can be resumed.
 
-Every file is written whole or not at all. ``journal.jsonl`` gets a line when all files of an
-image are there; at the next start, and at the end, its lines move into ``manifest.json``.
+Every file is written atomically. ``journal.jsonl`` gets a line when all files of an image exist;
+at the next start, and at the end, its lines move into ``manifest.json``.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from hydranet_ros.training.data.files import IMAGE_SUFFIXES, read_image
 from hydranet_ros.training.sample import Sample
 
 MANIFEST, JOURNAL = 'manifest.json', 'journal.jsonl'
-_DEEPEST = 65535
+_MAX_UINT16 = 65535
 
 
 class FolderWriter:
     """
-    One folder that is being filled; a context manager.
+    Fills one folder; a context manager.
 
-    :param made_with: all that decides what is written, in JSON's own types; a folder made with
-        anything else is refused. Its ``images`` says how many there will be.
-    :param head: what else the manifest says of the whole set, ``depth_scale`` at least.
+    :param made_with: all that determines the content, in JSON types. A folder made with other
+        values is refused. ``images`` is the number of images of the finished folder.
+    :param head: further entries of the manifest, at least ``depth_scale``.
     :raises TrainingError: if the folder was made with other options.
-    :raises DatasetError: if it holds anything else, or cannot be written.
+    :raises DatasetError: if it holds other files, or cannot be written.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FolderWriter:
         self._head = dict(head)
         self._scale = float(head['depth_scale'])
         self._journal: TextIO | None = None
-        #: What is known of each finished image, by its index.
+        #: The manifest entry of each finished image, by its index.
         self.done: dict[int, dict[str, Any]] = {}
         self._names: dict[str, int] = {}
 
@@ -67,7 +67,7 @@ class FolderWriter:
             remove_leftovers(self._folder)
         elif any(self._folder.iterdir()):
             raise DatasetError(
-                f'{self._folder} holds files but no {MANIFEST}; choose an empty folder.'
+                f'{self._folder} contains files but no {MANIFEST}. Choose an empty folder.'
             )
         self._names = {row['name']: index for index, row in self.done.items()}
         self._write_manifest()
@@ -76,14 +76,14 @@ class FolderWriter:
         self._journal = journal.open('a', encoding='utf-8')
 
     def _recover(self, manifest: Path) -> None:
-        """Take up what an earlier run finished."""
+        """Read the images that an earlier run finished."""
         try:
             raw = json.loads(manifest.read_text(encoding='utf-8'))
             made_with = raw['made_with']
             rows = [{'name': name, **row} for name, row in raw['images'].items()]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise DatasetError(
-                f'{manifest} is not of a run like this one; choose an empty folder.'
+                f'{manifest} was not written by this command. Choose an empty folder.'
             ) from err
         differences = _differences(made_with, self._made_with)
         if differences:
@@ -101,15 +101,15 @@ class FolderWriter:
         """
         Write the files of one image.
 
-        :param original: file the image was read from, kept as it is where it holds just that.
-        :param facts: what the manifest says of it, besides its name and focal length.
+        :param original: file the image was read from; it is kept if it contains the same pixels.
+        :param facts: manifest entries of the image besides its name and focal length.
         :raises DatasetError: if another image has the same name, or the disk is full.
         """
         name = sample.name
         if not name or PurePosixPath(name).is_absolute() or '..' in PurePosixPath(name).parts:
             raise DatasetError(f'{name!r} cannot be the name of a file in {self._folder}.')
         if self._names.setdefault(name, index) != index:
-            raise DatasetError(f'Two images are called {name}; names must differ.')
+            raise DatasetError(f'Two images have the name {name}; names must be unique.')
         try:
             files = [self._put_image(name, sample.image, original)]
             for kind, array in self._annotations(sample):
@@ -122,8 +122,8 @@ class FolderWriter:
             self._journal.flush()
         except OSError as err:
             raise DatasetError(
-                f'{self._folder} cannot be written: {err.strerror or err}. What is finished '
-                'stays; the same command goes on.'
+                f'{self._folder} cannot be written: {err.strerror or err}. Finished images are '
+                'kept; run the same command again to resume.'
             ) from err
         self.done[index] = row
 
@@ -138,10 +138,10 @@ class FolderWriter:
         return found
 
     def _put_image(self, name: str, image: NDArray[np.uint8], original: Path | None) -> str:
-        """Link or copy the original where it decodes to just this image, else write a PNG."""
+        """Link or copy the original if it decodes to this image, else write a PNG."""
         if original is not None and original.suffix in IMAGE_SUFFIXES:
-            seen = read_image(original)
-            if seen.shape == image.shape and bool((seen == image).all()):
+            decoded = read_image(original)
+            if decoded.shape == image.shape and bool((decoded == image).all()):
                 relative = f'images/{name}{original.suffix}'
                 self._link(original, self._folder / relative)
                 return relative
@@ -154,7 +154,7 @@ class FolderWriter:
         with atomic_path(path) as temporary:
             try:
                 os.link(original.resolve(), temporary)
-            except OSError:  # another disk, or one without hard links
+            except OSError:  # another disk, or a file system without hard links
                 shutil.copyfile(original, temporary)
 
     def _put(self, relative: str, array: NDArray) -> None:
@@ -170,7 +170,7 @@ class FolderWriter:
     ) -> None:  # fmt: skip
         if self._journal is not None:
             self._journal.close()
-        # After an error the manifest is only a convenience: the journal has it all.
+        # After an error the journal has all rows, so that a failure to write here is harmless.
         try:
             self._write_manifest()
             (self._folder / JOURNAL).unlink(missing_ok=True)
@@ -182,7 +182,7 @@ class FolderWriter:
         rows = [dict(self.done[index]) for index in sorted(self.done)]
         manifest = {
             'kind': 'folder', **self._head,
-            'depth_unit': 'metres are the stored value / depth_scale; 0 is unknown',
+            'depth_unit': 'meters are the stored value / depth_scale; 0 is unknown',
             'complete': len(rows) == self._made_with['images'],
             'made_with': self._made_with, 'images': {row.pop('name'): row for row in rows},
         }  # fmt: skip
@@ -191,7 +191,7 @@ class FolderWriter:
 
 
 def _journal_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a journal; a kill may have left the last one torn."""
+    """Return the complete lines of a journal; SIGKILL may have truncated the last one."""
     rows: list[dict[str, Any]] = []
     if path.is_file():
         for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
@@ -212,19 +212,20 @@ def _differences(there: Any, now: Any, name: str = '') -> list[str]:
     return [] if there == now else [f'{name}: {there!r} there, {now!r} now']
 
 
-def encode_depth(metres: NDArray[np.float32], scale: float) -> NDArray[np.uint16]:
+def encode_depth(meters: NDArray[np.float32], scale: float) -> NDArray[np.uint16]:
     """
-    Return (H, W) uint16; 0 where depth is unknown or beyond what 16 bits hold.
+    Return (H, W) uint16 steps; 0 where depth is unknown or exceeds 16 bits.
 
-    :param metres: (H, W), 0, negative or not finite where unknown.
+    :param meters: (H, W), 0, negative or not finite where unknown.
+    :param scale: steps per meter.
     """
-    known = np.isfinite(metres) & (metres > 0)
-    steps = np.rint(np.where(known, metres, 0).astype(np.float64) * scale)
-    return np.where(steps <= _DEEPEST, steps, 0).astype(np.uint16)
+    known = np.isfinite(meters) & (meters > 0)
+    steps = np.rint(np.where(known, meters, 0).astype(np.float64) * scale)
+    return np.where(steps <= _MAX_UINT16, steps, 0).astype(np.uint16)
 
 
 def encode_normals(normals: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return (H, W, 3) as OpenCV writes it (BGR), in the authors' colours; mid-grey unknown."""
+    """Return (H, W, 3) BGR in the authors' colors, mid-gray where unknown."""
     x, y, z = np.moveaxis(normals, -1, 0)
     channels = [(1 - y) / 2, (z + 1) / 2, (x + 1) / 2]
     return np.rint(np.clip(np.stack(channels, -1), 0, 1) * 255).astype(np.uint8)

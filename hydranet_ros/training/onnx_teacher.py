@@ -1,29 +1,28 @@
 """
-Networks of others: any ONNX model of images, described by a YAML file.
+Any ONNX model as a teacher, described by a YAML file.
 
-The description says what the model is fed and what its outputs mean; ``docs/distillation.md``
-shows one. Nothing of it is guessed but the name of an only output.
+The description defines the input and the meaning of the outputs; ``docs/distillation.md`` shows
+one. Nothing is guessed, except the name of an output if there is only one.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ModelError, TrainingError
-from hydranet_ros.inference.providers import first_line
+from hydranet_ros.inference.onnx_session import first_line
+from hydranet_ros.model_files.yaml_config import load_yaml
 from hydranet_ros.training.losses import resize_to
+from hydranet_ros.training.resizing import resize_image, resize_nearest
 
-LAYOUTS = ('NCHW', 'NHWC')
 _TYPES = {
     'tensor(float)': np.float32, 'tensor(float16)': np.float16, 'tensor(uint8)': np.uint8,
 }  # fmt: skip
@@ -32,51 +31,59 @@ _TYPES = {
 @dataclass(frozen=True)
 class InputDescription:
     """
-    What the model is fed.
+    The input of the model.
 
-    :param range: what 0 and 255 become, before mean and deviation; not for a model of uint8.
-    :param size: (height, width) that every image is stretched to, ``None`` for its own.
-    :param multiple: the image's sides are padded to multiples of this with its border.
+    :param layout: of the input, and of labels with channels.
+    :param mean: subtracted from pixels of 0..1; unused for a uint8 input.
+    :param std: divides the difference.
+    :param size: (height, width) to which every image is resized; ``None`` for its own.
+    :param multiple: the border is replicated until both sides are multiples of this.
     """
 
-    layout: str = 'NCHW'
-    channels: str = 'RGB'
-    range: tuple[float, float] = (0.0, 1.0)
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    layout: Literal['NCHW', 'NHWC'] = 'NCHW'
+    channels: Literal['RGB', 'BGR'] = 'RGB'
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     size: tuple[int, int] | None = None
     multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.multiple < 1:
+            raise TrainingError(f'multiple is {self.multiple}; allowed: 1 or more.')
+        if self.size is not None and min(self.size) < 1:
+            raise TrainingError(f'size is {self.size}; allowed: 1 or more.')
+        if not all(self.std):
+            raise TrainingError(f'std is {self.std}; allowed: all but 0.')
 
 
 @dataclass(frozen=True)
 class LabelsDescription:
     """
-    An output with classes.
+    An output with classes, at any stride.
 
-    :param output: name, empty for the only one.
-    :param kind: ``logits``, ``probabilities`` or ``ids``.
-    :param classes: names in the order of the channels, or ids; may be left out.
+    :param output: its name; empty if the model has one output.
+    :param classes: names in the order of the channels or ids; may be empty.
     """
 
     output: str = ''
-    kind: str = 'logits'
-    layout: str = 'NCHW'
+    kind: Literal['logits', 'probabilities', 'ids'] = 'logits'
     classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DepthDescription:
     """
-    An output with depth.
+    An output with depth, at any stride.
 
-    :param kind: metres are ``scale * x + shift`` for ``depth``, ``scale / (x + shift)`` for
-        ``inverse`` (disparity too), ``scale * exp(x) + shift`` for ``log``.
-    :param focal_length: pixels, of the training camera, at the size the network is fed; 0 where
-        unknown: depth is then taken as it comes, whatever the camera.
+    :param output: its name; empty if the model has one output.
+    :param kind: meters are ``scale * x + shift`` for ``depth``, ``scale / (x + shift)`` for
+        ``inverse``, which includes disparity.
+    :param focal_length: pixels, of the training camera, at the size of the network's input; 0 if
+        unknown, and depth is then used unchanged for any camera.
     """
 
     output: str = ''
-    kind: str = 'depth'
+    kind: Literal['depth', 'inverse'] = 'depth'
     scale: float = 1.0
     shift: float = 0.0
     focal_length: float = 0.0
@@ -84,17 +91,15 @@ class DepthDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """A described model; at least one of ``labels``, ``depth``."""
+    """A described model, with ``labels``, ``depth`` or both."""
 
     input: InputDescription = field(default_factory=InputDescription)
     labels: LabelsDescription | None = None
     depth: DepthDescription | None = None
 
-
-_ALLOWED = {
-    'layout': LAYOUTS, 'channels': ('RGB', 'BGR'),
-    'labels.kind': ('logits', 'probabilities', 'ids'), 'depth.kind': ('depth', 'inverse', 'log'),
-}  # fmt: skip
+    def __post_init__(self) -> None:
+        if self.labels is None and self.depth is None:
+            raise TrainingError('neither labels nor depth is described; expected one or both.')
 
 
 def load_description(path: Path) -> Description:
@@ -103,83 +108,34 @@ def load_description(path: Path) -> Description:
 
     :raises TrainingError: naming the file, the key and what is allowed.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise TrainingError(f'{path} cannot be read as YAML: {err}') from err
-    parts = {'input': InputDescription, 'labels': LabelsDescription, 'depth': DepthDescription}
-    if not isinstance(raw, dict) or set(raw) - set(parts) or not {'labels', 'depth'} & set(raw):
-        raise TrainingError(
-            f'{path}: got {raw!r}; expected a mapping with labels, depth or both, and input.'
-        )
-    return Description(**{key: _part(parts[key], value, key, path) for key, value in raw.items()})
+    return load_yaml(path, Description, error=TrainingError)
 
 
-def _part(kind: type, raw: Any, name: str, path: Path) -> Any:
-    known = {item.name: item for item in dataclasses.fields(kind)}
-    if not isinstance(raw, dict) or set(raw) - set(known):
-        raise TrainingError(
-            f'{path}: {name} is {raw!r}; expected a mapping with any of {sorted(known)}.'
-        )
-    values = {key: tuple(value) if isinstance(value, list) else value
-              for key, value in raw.items()}  # fmt: skip
-    for key, value in values.items():
-        allowed = _ALLOWED.get(key, _ALLOWED.get(f'{name}.{key}'))
-        if allowed and value not in allowed:
-            raise TrainingError(
-                f'{path}: {name}.{key} is {value!r}; allowed: {", ".join(allowed)}.'
-            )
-        _check_shape(known[key].default, value, f'{path}: {name}.{key}')
-    return kind(**values)
-
-
-def _check_shape(default: Any, value: Any, where: str) -> None:
-    """Refuse numbers where there should be lists, lists of another length, and texts."""
-    if where.endswith('.size'):
-        good = value is None or _numbers(value, 2)
-    elif isinstance(default, tuple):
-        good = _numbers(value, len(default)) if default else isinstance(value, tuple)
-    elif isinstance(default, (int, float)):
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    else:
-        good = isinstance(value, str)
-    if not good or (where.endswith('.multiple') and value < 1):
-        raise TrainingError(f'{where} is {value!r}; expected something like {default!r}.')
-
-
-def _numbers(value: Any, count: int) -> bool:
-    return (
-        isinstance(value, tuple)
-        and len(value) == count
-        and all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in value)
-    )
-
-
-class ForeignNetwork:
+class OnnxNetwork:
     """
-    A session and what it means.
+    A described session.
 
     :param session: ``onnxruntime.InferenceSession``.
     :param source: name of the file, for messages.
-    :raises TrainingError: if the description names what the model does not have.
+    :raises TrainingError: if the description names an output that the model lacks, or the model
+        has another input than one image.
     """
 
-    def __init__(self, session: Any, about: Description, source: str) -> None:
-        self.about = about
+    def __init__(self, session: Any, description: Description, source: str) -> None:
+        self.description = description
         self._session = session
         self._source = source
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _TYPES:
             raise TrainingError(
-                f'{source} takes {[(item.name, item.type) for item in inputs]}; expected one '
-                f'image of {sorted(_TYPES)}.'
+                f'{source} has the inputs {[(item.name, item.type) for item in inputs]}; expected '
+                f'one image of {", ".join(sorted(_TYPES))}.'
             )
         self._input = inputs[0].name
         self._type = _TYPES[inputs[0].type]
+        parts = {'labels': description.labels, 'depth': description.depth}
         self._outputs = {
-            name: self._output_of(name, part.output)
-            for name, part in (('labels', about.labels), ('depth', about.depth))
-            if part is not None
+            task: self._output_of(task, part.output) for task, part in parts.items() if part
         }
 
     def _output_of(self, task: str, name: str) -> str:
@@ -188,109 +144,113 @@ class ForeignNetwork:
             return known[0]
         if name not in known:
             raise TrainingError(
-                f'{self._source} has the outputs {known}, none is {name!r}; name one of them '
-                f'under {task}.output.'
+                f'{self._source} has no output {name!r}; name one of {known} under {task}.output.'
             )
         return name
 
-    def zoom(self, size: tuple[int, int]) -> float:
+    def input_scale(self, size: tuple[int, int]) -> float:
         """
-        Return the network's input width by the image's, with both axes taken evenly.
+        Return the size of the network's input relative to the image, the mean of both axes.
 
         :param size: (height, width) of the image.
         """
-        fixed = self.about.input.size
+        fixed = self.description.input.size
         return 1.0 if fixed is None else (fixed[0] * fixed[1] / (size[0] * size[1])) ** 0.5
 
-    def answer(
+    def predict(
         self, image: NDArray[np.uint8], size: tuple[int, int], tasks: Set[str]
     ) -> dict[str, NDArray]:
         """
-        Return the fields of an :class:`~hydranet_ros.training.teachers.Opinion`.
+        Return the fields of a :class:`~hydranet_ros.training.teachers.TeacherPrediction`.
 
         :param image: (H, W, 3) uint8 RGB.
-        :param size: (h, w) of the answer.
-        :raises ModelError: if the model cannot run on it, or its output has another shape.
+        :param size: (h, w) of the prediction.
+        :raises ModelError: if the model cannot run on the image, or an output has another shape
+            than described.
         """
-        fed, used = self._prepare(image)
+        tensor, image_size = self._prepare(image)
         names = [self._outputs[task] for task in sorted(tasks)]
         try:
-            arrays = dict(zip(names, self._session.run(names, {self._input: fed})))
+            arrays = dict(zip(names, self._session.run(names, {self._input: tensor})))
         except Exception as err:
             raise ModelError(
-                f'{self._source} failed on an input {fed.shape} of {fed.dtype}: '
-                f'{first_line(err)}. Compare it with input in its description.'
+                f'{self._source} failed on an input {tensor.shape} of {tensor.dtype}: '
+                f'{first_line(err)}. Compare it with input in the description.'
             ) from err
-        grid = _Grid(self._fed_size(fed), used, size)
-        found: dict[str, NDArray] = {}
+        grid = _Grid(self._input_size(tensor), image_size, size)
+        prediction: dict[str, NDArray] = {}
         if 'labels' in tasks:
-            found |= self._labels(arrays[self._outputs['labels']], grid)
+            prediction |= self._labels(arrays[self._outputs['labels']], grid)
         if 'depth' in tasks:
-            found |= {'depth': self._depth(arrays[self._outputs['depth']], grid)}
-        return found
+            prediction['depth'] = self._depth(arrays[self._outputs['depth']], grid)
+        return prediction
 
     def _prepare(self, image: NDArray[np.uint8]) -> tuple[NDArray, tuple[int, int]]:
-        """Return the network's input, and which (height, width) of it are image."""
-        about = self.about.input
-        if about.size is not None:
-            image = resize_image(image, (int(about.size[0]), int(about.size[1])))
-        used = image.shape[:2]
-        pad = [-side % about.multiple for side in used]
+        """Return the network's input, and the (height, width) of it without padding."""
+        options = self.description.input
+        if options.size is not None:
+            image = resize_image(image, options.size)
+        height, width = image.shape[:2]
+        pad = [-side % options.multiple for side in (height, width)]
         if any(pad):
             image = cv2.copyMakeBorder(image, 0, pad[0], 0, pad[1], cv2.BORDER_REPLICATE)
-        if about.channels == 'BGR':
+        if options.channels == 'BGR':
             image = image[..., ::-1]
-        fed: NDArray = image
+        tensor: NDArray = image
         if self._type is not np.uint8:
-            low, high = about.range
-            unit = image.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
-            fed = (unit - np.array(about.mean, np.float32)) / np.array(about.std, np.float32)
-        fed = fed[None] if about.layout == 'NHWC' else fed.transpose(2, 0, 1)[None]
-        return np.ascontiguousarray(fed, self._type), (used[0], used[1])
+            unit = image.astype(np.float32) * np.float32(1 / 255)
+            mean, std = (np.array(row, np.float32) for row in (options.mean, options.std))
+            tensor = (unit - mean) / std
+        tensor = tensor[None] if options.layout == 'NHWC' else tensor.transpose(2, 0, 1)[None]
+        return np.ascontiguousarray(tensor, self._type), (height, width)
 
-    def _fed_size(self, fed: NDArray) -> tuple[int, int]:
-        rows = 1 if self.about.input.layout == 'NHWC' else 2
-        return fed.shape[rows], fed.shape[rows + 1]
+    def _input_size(self, tensor: NDArray) -> tuple[int, int]:
+        rows = 1 if self.description.input.layout == 'NHWC' else 2
+        return tensor.shape[rows], tensor.shape[rows + 1]
 
     def _labels(self, array: NDArray, grid: _Grid) -> dict[str, NDArray]:
-        about = self.about.labels
-        assert about is not None
-        if about.kind == 'ids':
-            ids = self._plane(array, 'labels')
-            if ids.min() < 0 or ids.max() > 255:
-                raise ModelError(
-                    f'{self._source} gives class ids {ids.min()}..{ids.max()}; allowed: 0..255.'
-                )
-            tensor = torch.from_numpy(ids.astype(np.float32))[None, None]
-            labels = grid.pick(tensor)[0, 0].byte().numpy()
-            return {'labels': labels, 'confidence': np.ones(labels.shape, np.float32)}
+        labels = self.description.labels
+        assert labels is not None
+        if labels.kind == 'ids':
+            return self._ids(array, grid)
+        layout = self.description.input.layout
         if array.ndim != 4:
             raise ModelError(
-                f'{self._source}: its labels have the shape {array.shape}; expected '
-                f'{about.layout} for {about.kind}.'
+                f'{self._source}: its labels have the shape {array.shape}; expected {layout} for '
+                f'{labels.kind}.'
             )
-        if about.layout == 'NHWC':
+        if layout == 'NHWC':
             array = array.transpose(0, 3, 1, 2)
-        if about.classes and array.shape[1] != len(about.classes):
+        if labels.classes and array.shape[1] != len(labels.classes):
             raise ModelError(
-                f'{self._source} gives {array.shape[1]} classes; its description names '
-                f'{len(about.classes)}.'
+                f'{self._source} has {array.shape[1]} classes; its description names '
+                f'{len(labels.classes)}.'
             )
-        tensor = grid.stretch(torch.from_numpy(np.ascontiguousarray(array, np.float32)))[0]
-        return {'probabilities': (tensor.softmax(0) if about.kind == 'logits' else tensor).numpy()}
+        maps = grid.resize(torch.from_numpy(np.ascontiguousarray(array, np.float32)))[0]
+        return {'probabilities': (maps.softmax(0) if labels.kind == 'logits' else maps).numpy()}
+
+    def _ids(self, array: NDArray, grid: _Grid) -> dict[str, NDArray]:
+        ids = self._plane(array, 'labels')
+        if ids.min() < 0 or ids.max() > 255:
+            raise ModelError(
+                f'{self._source} predicts class ids {ids.min()}..{ids.max()}; allowed: 0..255.'
+            )
+        maps = torch.from_numpy(ids.astype(np.float32))[None, None]
+        found = grid.resize(maps, nearest=True)[0, 0].byte().numpy()
+        return {'labels': found, 'confidence': np.ones(found.shape, np.float32)}
 
     def _depth(self, array: NDArray, grid: _Grid) -> NDArray[np.float32]:
-        about = self.about.depth
-        assert about is not None
-        raw = self._plane(array, 'depth').astype(np.float32)
-        x = grid.stretch(torch.from_numpy(raw)[None, None])[0, 0].numpy()
+        """Return (h, w) meters, 0 where they are not finite."""
+        depth = self.description.depth
+        assert depth is not None
+        plane = self._plane(array, 'depth').astype(np.float32)
+        x = grid.resize(torch.from_numpy(plane)[None, None])[0, 0].numpy()
         with np.errstate(divide='ignore', over='ignore'):
-            if about.kind == 'inverse':
-                metres = about.scale / (x + about.shift)
+            if depth.kind == 'inverse':
+                meters = depth.scale / (x + depth.shift)
             else:
-                value = np.exp(x) if about.kind == 'log' else x
-                metres = about.scale * value + about.shift
-        return np.where(np.isfinite(metres), metres, 0).astype(np.float32)
+                meters = depth.scale * x + depth.shift
+        return np.where(np.isfinite(meters), meters, 0).astype(np.float32)
 
     def _plane(self, array: NDArray, task: str) -> NDArray:
         """Return (h, w) of an array with at most two axes longer than 1."""
@@ -304,31 +264,21 @@ class ForeignNetwork:
 
 @dataclass(frozen=True)
 class _Grid:
-    """From a network's output, at any stride, to the grid that was asked for."""
+    """
+    Resizes outputs of any stride to the requested size.
 
-    fed: tuple[int, int]
-    used: tuple[int, int]
+    :param input: (height, width) of the network's input.
+    :param image: (height, width) of it without padding.
+    :param size: (height, width) requested.
+    """
+
+    input: tuple[int, int]
+    image: tuple[int, int]
     size: tuple[int, int]
 
-    def stretch(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Bring (1, C, h, w) to the grid bilinearly."""
-        if self.fed != self.used:
-            tensor = resize_to(tensor, self.fed)[..., : self.used[0], : self.used[1]]
-        return resize_to(tensor, self.size)
-
-    def pick(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Bring (1, C, h, w) to the grid by picking the nearest pixels."""
-        nearest = torch.nn.functional.interpolate
-        if self.fed != self.used:
-            tensor = nearest(tensor, size=self.fed, mode='nearest-exact')
-            tensor = tensor[..., : self.used[0], : self.used[1]]
-        return nearest(tensor, size=self.size, mode='nearest-exact')
-
-
-def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring (H, W, 3) to (height, width), averaging where it shrinks."""
-    if image.shape[:2] == size:
-        return image
-    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, (size[1], size[0]), interpolation=how)
+    def resize(self, maps: torch.Tensor, *, nearest: bool = False) -> torch.Tensor:
+        """Resize (1, C, h, w) maps, bilinearly or by the nearest pixels."""
+        method = resize_nearest if nearest else resize_to
+        if self.input != self.image:
+            maps = method(maps, self.input)[..., : self.image[0], : self.image[1]]
+        return method(maps, self.size)
