@@ -231,5 +231,5 @@ def test_a_file_cut_anywhere_is_refused_by_name(tmp_path: Path, old: bool, kept:
 @pytest.mark.parametrize('raw', [{}, {'config': {}}, {'config': {'tasks': ['depth'], 'x': 1}}])
 def test_an_own_file_without_its_parts_is_refused(tmp_path: Path, raw: dict):
     torch.save({'format': 'hydranet_ros.1', 'state_dict': {}, **raw}, tmp_path / 'own.ckpt')
-    with pytest.raises(CheckpointError, match='its parts do not fit'):
+    with pytest.raises(CheckpointError, match='its content is invalid'):
         load_checkpoint(tmp_path / 'own.ckpt')

@@ -18,7 +18,7 @@ from reference_network import random_reference
 from hydranet_ros.network import export, graph_rewrites, rewrites
 from hydranet_ros.network.checkpoints import load_checkpoint
 from hydranet_ros.network.decoders import WIDTH, ChainedResidualPooling, Head
-from hydranet_ros.network.encoders import InvertedResidual
+from hydranet_ros.network.encoders.mobilenet_v2 import InvertedResidual
 from hydranet_ros.network.export_module import DeployedNetwork, RewrittenDeployment
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNetConfig, build_hydranet
 from hydranet_ros.inference.subgraph import prune

@@ -1,8 +1,7 @@
 """
-Checkpoints of every origin, loaded strictly into our network.
+Load checkpoints of this package, of the official repository and of DenseTorch.
 
-Only weights are ever unpickled. A file whose keys fit no known layout is refused with the first
-keys that disagree.
+Only weights are unpickled. Every key of a file must fit the network.
 """
 
 from __future__ import annotations
@@ -23,31 +22,24 @@ from hydranet_ros.errors import CheckpointError
 from hydranet_ros.files import atomic_path
 from hydranet_ros.network.checkpoint_layouts import (
     HEADS,
-    State,
     from_densetorch,
     from_official,
-    from_torchvision_mobilenet,
     strip_module,
 )
+from hydranet_ros.network.encoders import identify_encoder
+from hydranet_ros.network.encoders.base import State
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
 
 FORMAT = 'hydranet_ros.1'
 _SHOWN = 4
-_RESNET_BY_BLOCKS: dict[tuple[int, ...], str] = {
-    (2, 2, 2, 2, False): 'resnet18',
-    (3, 4, 6, 3, False): 'resnet34',
-    (3, 4, 6, 3, True): 'resnet50',
-    (3, 4, 23, 3, True): 'resnet101',
-    (3, 8, 36, 3, True): 'resnet152',
-}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """
-    A checkpoint in our key names.
+    The weights of a network, with our keys.
 
-    :param origin: ``own``, ``official`` or ``densetorch``.
+    :param origin: layout of the file: ``own``, ``official`` or ``densetorch``.
     """
 
     config: HydraNetConfig
@@ -58,7 +50,7 @@ class Checkpoint:
         """
         Return the network with these weights, in evaluation mode.
 
-        :raises CheckpointError: if a key is missing, left over, or of another shape.
+        :raises CheckpointError: if a key is missing or unknown, or has another shape.
         """
         network = build_hydranet(self.config)
         _load_strictly(network, self.state, f'{self.origin} checkpoint')
@@ -93,53 +85,49 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if any(key.startswith('1.stem_convs.') for key in state):
         return _converted(from_densetorch(state), 'densetorch', path, align_corners=True)
     raise CheckpointError(
-        f'{path} fits no known layout; its first keys are {sorted(state)[:_SHOWN]}. Known: '
-        'official multi-task-refinenet (layer1.0.weight, conv8.weight), DenseTorch '
-        '(1.stem_convs.0.weight), hydranet_ros. For an ImageNet encoder use load_encoder.'
+        f'{path} has an unknown layout; its first keys are {sorted(state)[:_SHOWN]}. Known '
+        'layouts: hydranet_ros, the official multi-task-refinenet (layer1.0.weight, '
+        'conv8.weight), DenseTorch (1.stem_convs.0.weight). Weights of an encoder alone '
+        '(ImageNet) belong to network.imagenet of a training recipe.'
     )
 
 
 def read_weights(path: Path) -> Any:
     """
-    Unpickle a file of weights and nothing else, whatever PyTorch wrote it.
+    Unpickle a file that PyTorch 0.4 or later saved, if it holds nothing but weights.
 
-    Numbers of numpy are let through: DenseTorch stores its best scores as such.
+    NumPy scalars are allowed too: DenseTorch stores its best scores as such.
 
-    :raises CheckpointError: if it is missing, damaged, or holds more than weights.
+    :raises CheckpointError: if the file is missing, damaged, or holds other objects.
     """
     if not path.is_file():
         raise CheckpointError(f'Checkpoint {path} does not exist.')
     try:
         with safe_globals(_numpy_numbers()):
             return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as err:  # a damaged pickle can raise anything, down to struct.error
+    except Exception as err:  # a damaged pickle raises anything, even struct.error
         raise CheckpointError(
-            f'{path} cannot be read as weights: {_reason(err)}. A damaged file must be '
-            'fetched again; a file that pickles other objects must be saved again as a state_dict.'
+            f'{path} cannot be read as weights: {_reason(err)}. Download a damaged file again; '
+            'save a file that pickles other objects as a state_dict.'
         ) from err
 
 
 def load_encoder(network: HydraNet, path: Path) -> None:
     """
-    Load ImageNet weights into the encoder: torchvision's MobileNet-v2 or ResNet, or a file in the
-    official key names.
+    Load ImageNet weights into the encoder.
 
-    torchvision's MobileNet-v2 has no expansion where the factor is 1: there the convolution is
-    set to the identity, which is exact, since its input is already within ReLU6's range.
-
-    :raises CheckpointError: with the first keys that disagree.
+    :param path: weights of torchvision's classifier of the same architecture, or of the encoder
+        in the official keys.
+    :raises CheckpointError: if the file cannot be read, or does not fit the encoder; the message
+        names the first keys that differ.
     """
-    state = strip_module(_state_of(read_weights(path), path))
-    if 'features.0.0.weight' in state:
-        state = from_torchvision_mobilenet(state)
-    own = network.encoder.state_dict()
-    state = {key: value for key, value in state.items()
-             if not key.startswith(('classifier.', 'fc.'))}  # fmt: skip
-    _load_strictly(network.encoder, _with_counters(state, own), str(path))
+    encoder = network.encoder
+    state = encoder.from_torchvision(strip_module(_state_of(read_weights(path), path)))
+    _load_strictly(encoder, _with_counters(state, encoder.state_dict()), str(path))
 
 
 def weights_digest(network: HydraNet) -> str:
-    """Return the sha256 of all weights, in hexadecimal, independent of the file they came from."""
+    """Return the sha256 of all weights and their keys, in hexadecimal, whatever their file was."""
     digest = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
         digest.update(key.encode())
@@ -148,17 +136,17 @@ def weights_digest(network: HydraNet) -> str:
 
 
 def _reason(err: Exception) -> str:
-    """Return the cause without PyTorch's advice to load the file unsafely."""
+    """Return the first line of an error, without PyTorch's advice to load the file unsafely."""
     text = str(err)
     if found := re.search(r'WeightsUnpickler error: (.+)', text):
         text = found[1].partition(' Please ')[0]
     elif 'weights_only' in text:
-        text = 'it is no pickle of weights'
+        text = 'it is not a pickle of weights'
     return (text.splitlines() or [type(err).__name__])[0].rstrip('. ')
 
 
 def _numpy_numbers() -> list[Any]:
-    """Return what unpickling numpy's plain numbers needs, under the names of numpy 1 and 2."""
+    """Return the globals that pickled NumPy scalars refer to, under NumPy 1's and 2's names."""
     scalar: Any = np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(kind)) for kind in ('?', 'i4', 'i8', 'f4', 'f8')]
     names = ('numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar')
@@ -171,7 +159,7 @@ def _own(raw: Mapping[str, Any], path: Path) -> Checkpoint:
         return Checkpoint(config, dict(raw['state_dict']), 'own')
     except (KeyError, TypeError, ValueError) as err:
         raise CheckpointError(
-            f'{path} says it is of the format {FORMAT}, but its parts do not fit: '
+            f'{path} has the format {FORMAT}, but its content is invalid: '
             f'{type(err).__name__} {err}. Save it again with save_checkpoint.'
         ) from err
 
@@ -187,8 +175,8 @@ def _state_of(raw: Any, path: Path) -> State:
             return dict(found)
     kind = sorted(raw)[:_SHOWN] if isinstance(raw, Mapping) else type(raw).__name__
     raise CheckpointError(
-        f'{path} holds no state_dict (found: {kind}); expected a mapping of names to tensors, '
-        "bare or under 'state_dict' or 'model'."
+        f'{path} has no state_dict (found: {kind}); expected a mapping of names to tensors, '
+        "alone or under the key 'state_dict' or 'model'."
     )
 
 
@@ -196,9 +184,11 @@ def _converted(state: State, origin: str, path: Path, *, align_corners: bool) ->
     tasks = tuple(task for task in HEADS.values() if f'decoder.heads.{task}.out.weight' in state)
     segm = state.get('decoder.heads.segmentation.out.weight')
     if not tasks:
-        raise CheckpointError(f'{path} has no head of {sorted(HEADS.values())}.')
+        raise CheckpointError(
+            f'{path} has no head; expected one or more of {", ".join(HEADS.values())}.'
+        )
     config = HydraNetConfig(
-        encoder=_encoder_name(state, path),
+        encoder=identify_encoder(_encoder_keys(state)),
         num_classes=6 if segm is None else int(segm.shape[0]),
         tasks=tasks,
         align_corners=align_corners,
@@ -209,21 +199,12 @@ def _converted(state: State, origin: str, path: Path, *, align_corners: bool) ->
     return Checkpoint(config, state, origin)
 
 
-def _encoder_name(state: State, path: Path) -> str:
-    if 'encoder.layer8.0.output.0.0.weight' in state:
-        return 'mobilenet_v2'
-    counts = tuple(
-        len({key.split('.')[2] for key in state if key.startswith(f'encoder.layer{index}.')})
-        for index in range(1, 5)
-    )
-    name = _RESNET_BY_BLOCKS.get((*counts, 'encoder.layer1.0.conv3.weight' in state))
-    if name is None:
-        raise CheckpointError(f'{path}: no known encoder has {counts} blocks.')
-    return name
+def _encoder_keys(state: State) -> list[str]:
+    return [key.removeprefix('encoder.') for key in state if key.startswith('encoder.')]
 
 
 def _with_counters(state: State, own: State) -> State:
-    """Add the step counters of batch norm that PyTorch 0.4 did not save."""
+    """Add the batch counters of batch norm, which PyTorch 0.4 did not save."""
     missing = {key: value for key, value in own.items()
                if key.endswith('num_batches_tracked') and key not in state}  # fmt: skip
     return {**state, **missing}
@@ -237,10 +218,10 @@ def _load_strictly(module: torch.nn.Module, state: State, source: str) -> None:
         f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}'
         for key in own if key in state and state[key].shape != own[key].shape
     ]  # fmt: skip
-    if missing or unknown or shapes:
-        raise CheckpointError(
-            f'{source} does not fit the network. Missing: {missing[:_SHOWN] or "none"}; '
-            f'unknown: {unknown[:_SHOWN] or "none"}; other shapes: {shapes[:_SHOWN] or "none"} '
-            f'({len(missing)}, {len(unknown)}, {len(shapes)} in all).'
-        )
+    found = {'missing': missing, 'unknown': unknown, 'of another shape': shapes}
+    problems = [
+        f'{len(keys)} {what} ({", ".join(keys[:_SHOWN])})' for what, keys in found.items() if keys
+    ]
+    if problems:
+        raise CheckpointError(f'{source} does not fit the network. Keys: {"; ".join(problems)}.')
     module.load_state_dict(state)

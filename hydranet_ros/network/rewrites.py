@@ -40,7 +40,8 @@ from hydranet_ros.network.decoders import (
     LightWeightRefineNet,
     Stem,
 )
-from hydranet_ros.network.encoders import InvertedResidual, MobileNetV2, ResNet
+from hydranet_ros.network.encoders.base import Encoder
+from hydranet_ros.network.encoders.mobilenet_v2 import InvertedResidual, MobileNetV2
 from hydranet_ros.network.hydranet import OUTPUT_STRIDE, HydraNet
 
 LAYOUT_BLOCK = 16
@@ -74,12 +75,11 @@ class RewrittenNetwork(nn.Module):
         return self.decoder(self.encoder(pixels), (pixels.shape[2], pixels.shape[3]))
 
 
-def _rewritten_encoder(encoder: MobileNetV2 | ResNet) -> MobileNetV2 | ResNet:
+def _rewritten_encoder(encoder: Encoder) -> Encoder:
     """Return a copy that takes pixels from 0 to 255 and splits its largest hidden maps."""
     copy = deepcopy(encoder)
-    first: Any = copy.layer1[0] if isinstance(copy, MobileNetV2) else copy.conv1
     with torch.no_grad():
-        first.weight.mul_(HydraNet.normalization(torch.double)[1])
+        copy.first_convolution.weight.mul_(HydraNet.normalization(torch.double)[1])
     if isinstance(copy, MobileNetV2):
         for (stage, index), groups in RESIDUAL_GROUPS.items():
             blocks = getattr(copy, f'layer{stage}')
