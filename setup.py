@@ -58,6 +58,7 @@ EXTRAS = {
     'test': [
         'pytest>=8,<10',
         'pytest-timeout>=2.3,<3',
+        'pytest-xdist>=3.6,<4',
         'pytest-cov>=5,<8',
         'hypothesis>=6.100,<7',
         'onnx>=1.16,<2',
