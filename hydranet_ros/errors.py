@@ -16,6 +16,8 @@ Every exception that hydranet_ros raises on purpose.
     ├── MediaError           a picture, folder or video to read or write
     ├── BagError             a rosbag to read or write
     ├── ParameterError       a parameter of the node
+    ├── DomainError          no free ROS domain on this machine
+    ├── DemoError            a demo that received no results
     ├── DatasetError         a data set on disk
     ├── TrainingError        a training run
     ├── SceneError           a procedural scene or its renderer
@@ -81,6 +83,14 @@ class ParameterError(HydranetError):
     """A node parameter outside what is allowed."""
 
 
+class DomainError(HydranetError):
+    """No ROS domain is free on this machine."""
+
+
+class DemoError(HydranetError):
+    """The demo received no results; the message contains the node's log."""
+
+
 class DatasetError(HydranetError):
     """A data set on disk that is not as its loader needs it."""
 
@@ -108,7 +118,7 @@ class MissingDependencyError(HydranetError):
 _EXTRAS = {
     'rclpy': 'ros', 'sensor_msgs': 'ros', 'std_msgs': 'ros', 'diagnostic_msgs': 'ros',
     'rosgraph_msgs': 'ros', 'lifecycle_msgs': 'ros', 'torch': 'train', 'onnx': 'train',
-    'mujoco': 'scenes', 'hydranet_scenes': 'scenes', 'onnxruntime': 'cpu', 'tensorrt': 'gpu',
+    'mujoco': 'scenes', 'onnxruntime': 'cpu', 'tensorrt': 'gpu',
     'matplotlib': 'bench', 'openvino': 'bench', 'threadpoolctl': 'bench',
 }  # fmt: skip
 
@@ -116,5 +126,7 @@ _EXTRAS = {
 def missing_package(err: ImportError) -> str:
     """Return the line that cures a package which is not installed; empty for one of no extra."""
     name = (err.name or '').split('.')[0]
+    if name == 'hydranet_scenes':
+        return f'{name} is not installed; from a checkout: pip install ./{name}'
     extra = _EXTRAS.get(name)
     return f"{name} is not installed; pip install 'hydranet_ros[{extra}]'" if extra else ''
