@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -17,7 +18,8 @@ from hydranet_ros.model_files.preset import preset_names
 from hydranet_ros.ros.launch_arguments import LAUNCH_ARGUMENTS
 
 HOOKS = ROOT / 'docs' / 'hooks'
-PAGES = sorted(path for path in (ROOT / 'docs').glob('*.md'))
+PAGES = sorted((ROOT / 'docs').glob('*.md'))
+WITH_CODE = [*PAGES, ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', ROOT / 'models/street/card.md']
 
 
 def load(name: str) -> ModuleType:
@@ -84,15 +86,13 @@ def test_the_launch_table_has_every_argument_with_its_default():
 
 def test_the_launch_description_uses_every_argument_of_the_table_and_no_other():
     source = (ROOT / 'hydranet_ros/ros/launch_description.py').read_text('utf-8')
-    used: set[str] = set()
+    used = {item.name for item in LAUNCH_ARGUMENTS if item.is_parameter}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in (
             'value',
             'LaunchConfiguration',
         ):
             used |= {item.value for item in node.args if isinstance(item, ast.Constant)}
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'defaults':
-            used |= set(ast.literal_eval(node.value))
     assert used == {item.name for item in LAUNCH_ARGUMENTS}
 
 
@@ -110,6 +110,36 @@ def test_the_command_sections_have_every_command_and_every_option():
 
 def test_the_preset_table_has_every_preset():
     assert {row[0] for row in rows(tables.presets())} == {f'`{name}`' for name in preset_names()}
+
+
+def code_blocks(page: Path, language: str) -> list[str]:
+    pattern = re.compile(rf'^```{language}\n(.*?)^```', re.DOTALL | re.MULTILINE)
+    return pattern.findall(page.read_text('utf-8'))
+
+
+@pytest.mark.parametrize('page', WITH_CODE, ids=lambda page: page.name)
+def test_the_commands_of_a_page_and_their_options_exist(page):
+    commands = dict(tables.iter_commands())
+    for line in '\n'.join(code_blocks(page, 'bash')).splitlines():
+        words = line.split(' # ')[0].split()
+        if words[:1] != ['hydranet'] or words[1:] == ['--version']:
+            continue
+        name = next((name for name in (' '.join(words[1:3]), words[1]) if name in commands), '')
+        assert name, f'{line}: unknown command'
+        own = words[: words.index('--ros-args')] if '--ros-args' in words else words
+        options = {option for item in commands[name].params for option in item.opts}
+        unknown = {word for word in own if word.startswith('-')} - options - {'--help'}
+        assert not unknown, f'{line}: unknown options {unknown}'
+
+
+@pytest.mark.parametrize('page', WITH_CODE, ids=lambda page: page.name)
+def test_the_imports_of_python_examples_exist(page):
+    for block in code_blocks(page, 'python'):
+        for node in ast.parse(block).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                pytest.importorskip('torch', reason='torch is not installed (extra: train)')
+                module = importlib.import_module(node.module)
+                assert [item.name for item in node.names if not hasattr(module, item.name)] == []
 
 
 def test_an_unknown_table_is_an_error():
