@@ -29,12 +29,12 @@ def parameters() -> str:
     from hydranet_ros.ros.parameters import TABLE, NodeParameters, names
 
     return _table(
-        ('Parameter', 'Default', 'Range', 'Takes effect', 'Meaning'),
+        ('Parameter', 'Default', 'Allowed', 'Takes effect', 'Meaning'),
         (
             (
                 f'`{name}`',
                 _code(getattr(NodeParameters, name)),
-                _span(TABLE[name].span),
+                _allowed(TABLE[name]),
                 _effect(TABLE[name]),
                 TABLE[name].description,
             )
@@ -71,7 +71,7 @@ def launch_arguments() -> str:
             (
                 f'`{item.name}`',
                 _code(item.default),
-                ', '.join(f'`{choice}`' for choice in item.choices),
+                _choices(item.choices),
                 item.description,
             )
             for item in LAUNCH_ARGUMENTS
@@ -173,11 +173,17 @@ def _code(value: object) -> str:
     return f'`{value}`' if value != '' else '`""`'
 
 
-def _span(span: tuple[float, float] | None) -> str:
+def _allowed(spec: Any) -> str:
     def text(value: float) -> str:
         return str(value) if isinstance(value, int) else f'{value:g}'
 
-    return '' if span is None else f'{text(span[0])} to {text(span[1])}'
+    if spec.span is not None:
+        return f'{text(spec.span[0])} to {text(spec.span[1])}'
+    return _choices(spec.choices)
+
+
+def _choices(choices: Sequence[str]) -> str:
+    return ', '.join(f'`{choice}`' for choice in choices)
 
 
 def _effect(spec: Any) -> str:
