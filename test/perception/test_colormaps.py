@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hydranet_ros.inference.buffers import BufferPool, allocate
 from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.perception.colormaps import (
+    DEPTH_COLORMAPS,
     color_depth,
     color_labels,
     color_normals,
@@ -86,9 +87,30 @@ def test_coloring_depth_does_not_change_it():
 
 
 def test_normals_are_red_right_green_toward_the_camera_blue_down():
-    vectors = np.array([[(1, 0, 0), (0, 1, 0), (0, 0, -1), (np.nan,) * 3]], np.float32)
-    right, down, toward, unknown = color_normals(vectors)[0].astype(int)
-    assert np.abs(right - (255, 128, 128)).max() <= 1
-    assert np.abs(down - (128, 128, 255)).max() <= 1
-    assert np.abs(toward - (128, 255, 128)).max() <= 1
-    assert tuple(unknown) == (0, 0, 0)
+    axes = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, -1), (0, 0, 1), (np.nan,) * 3]
+    assert color_normals(np.array([axes], np.float32))[0].tolist() == [
+        [255, 128, 128], [0, 128, 128], [128, 128, 255], [128, 128, 0], [128, 255, 128],
+        [128, 0, 128], [0, 0, 0],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('name', 'nearest', 'middle', 'farthest'),
+    [
+        ('turbo', [172, 23, 1], [172, 251, 56], [68, 86, 199]),
+        ('inferno', [250, 253, 161], [213, 74, 65], [47, 10, 91]),
+        ('viridis', [251, 231, 35], [33, 144, 141], [68, 1, 84]),
+    ],
+)
+def test_a_depth_colormap_runs_from_near_to_far_and_reserves_black(
+    name, nearest, middle, farthest
+):
+    table = DEPTH_COLORMAPS[name]
+    assert table.shape == (256, 3) and table.dtype == np.uint8
+    assert table[[0, 1, 128, 255]].tolist() == [[0, 0, 0], nearest, middle, farthest]
+
+
+def test_turbo_is_the_default_colormap():
+    depth = np.array([[1.0, 30.0]], np.float32)
+    default = color_depth(depth, (0.0, 80.0))
+    np.testing.assert_array_equal(default, color_depth(depth, (0.0, 80.0), colormap='turbo'))

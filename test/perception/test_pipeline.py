@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -266,3 +266,38 @@ def test_a_stream_yields_every_item_with_its_result(perception, image):
     assert [item for item, _, _ in found] == ['first', 'second']
     assert [without for _, _, without in found] == [False, True]
     np.testing.assert_array_equal(found[1][1], expected_labels(image[::-1]))
+
+
+def test_only_classes_without_a_surface_are_marked(perception):
+    table = perception._params(None, frozenset()).surface_table
+    assert table[SKY] == 0 and (np.delete(table, SKY) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'confidence', 'outputs'),
+    [
+        ({Output.MASK}, 0.0, {'labels'}),
+        ({Output.MASK}, 0.1, {'labels', 'confidence'}),
+        ({Output.NORMALS}, 0.1, {'normals'}),
+        ({Output.POINTS}, 0.1, {'labels', 'depth', 'confidence'}),
+    ],
+)
+def test_the_network_computes_the_confidence_only_where_it_limits_labels(
+    engine, wanted, confidence, outputs
+):
+    perception = Perception(engine, PerceptionSettings(min_confidence=confidence))
+    assert perception._network_outputs(frozenset(wanted)) == outputs
+
+
+def test_settings_become_post_processing_parameters(engine):
+    settings = PerceptionSettings(min_confidence=0.5, max_depth=7.0, cloud_stride=3)
+    params = Perception(engine, settings)._params(CAMERA, frozenset({Output.POINTS}))
+    assert (params.min_confidence, params.max_depth, params.stride) == (127.5, 7.0, 3)
+    assert params.camera is CAMERA and params.depth_factor == 1.0
+    assert Perception(engine)._params(CAMERA, frozenset({Output.MASK})).camera is None
+
+
+def test_settings_and_results_cannot_be_changed():
+    for value in (PerceptionSettings(), PerceptionResult()):
+        with pytest.raises(FrozenInstanceError):
+            value.timing = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hydranet_ros.perception.postprocess import (
     MAX_DEPTH,
     MIN_DEPTH,
     CpuPostprocessor,
+    Postprocessed,
     PostprocessParams,
     Stopwatch,
     create_postprocessor,
@@ -157,3 +159,9 @@ def test_a_stopwatch_measures_each_stage_from_the_end_of_the_last(monkeypatch):
     watch.lap('first')
     watch.lap('second')
     assert watch.laps == {'first': 500.0, 'second': 1500.0}
+
+
+def test_parameters_and_results_cannot_be_changed():
+    for value in (params(), Postprocessed()):
+        with pytest.raises(FrozenInstanceError):
+            value.depth = None
