@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from hydranet_ros.bags.storage import BagWriter
+from rich.progress import track
+
+from hydranet_ros.bags.writer import BagWriter
 from hydranet_ros.camera.conventions import depth_to_millimeters
 from hydranet_ros.camera.model import CameraModel
 from hydranet_scenes.bag_messages import MessageFactory
@@ -22,7 +24,6 @@ from hydranet_scenes.rooms.walk import render_walk
 from hydranet_scenes.sequences import SequenceFrame
 from hydranet_scenes.streets.drive import render_drive
 from hydranet_scenes.streets.kinds import STREET_KINDS
-from rich.progress import track
 
 # Stamp of the start, in seconds since the Unix epoch.
 START_TIME = 1_700_000_000

@@ -7,10 +7,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_ros.camera.conventions import OPTICAL_FRAME
 from hydranet_ros.camera.model import CameraModel
 from hydranet_scenes.sequences import SequenceFrame
-from numpy.typing import NDArray
 
 JPEG_QUALITY = 88
 

@@ -17,6 +17,8 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
+from rich.progress import Progress
+
 from hydranet_ros import __version__
 from hydranet_ros.errors import SceneError
 from hydranet_ros.files import remove_leftovers
@@ -24,7 +26,6 @@ from hydranet_scenes.frame_files import DEPTH_SCALE, FrameRecord
 from hydranet_scenes.rooms.views import render_room
 from hydranet_scenes.streets.kinds import STREET_KINDS
 from hydranet_scenes.streets.views import render_street
-from rich.progress import Progress
 
 VIEWS_PER_STREET = 8
 VIEWS_PER_ROOM = 4

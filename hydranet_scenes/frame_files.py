@@ -7,9 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_ros.files import write_atomically
 from hydranet_scenes.rendering.renderer import RenderedFrame
-from numpy.typing import NDArray
 
 # Depth files hold meters times this factor.
 DEPTH_SCALE = 256

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.pose import Pose
 from hydranet_scenes.rendering.renderer import RenderedFrame
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_ros.errors import MissingDependencyError, SceneError
 from hydranet_scenes.rendering.pose import Pose
 from hydranet_scenes.rendering.scene_builder import SceneBuilder
-from numpy.typing import NDArray
 
 # Surfaces beyond this distance have no depth, in meters.
 MAX_DEPTH = 400.0

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from hydranet_scenes.rendering.textures import Texture, encode_png
 from numpy.typing import NDArray
+
+from hydranet_scenes.rendering.textures import Texture, encode_png
 
 
 def mjcf_numbers(values: Sequence[float] | NDArray) -> str:

@@ -25,7 +25,7 @@ def noise(
 
 def tinted(
     rng: np.random.Generator, size: tuple[int, int], color: ArrayLike, contrast: float
-) -> NDArray[np.float32]:
+) -> NDArray:
     """
     Return an uneven surface of one color, (rows, columns, 3) float32.
 

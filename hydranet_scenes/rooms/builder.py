@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from hydranet_scenes.rendering.scene_builder import SceneBuilder, mjcf_numbers
 from hydranet_scenes.rendering.textures import Texture
 from hydranet_scenes.rooms import meshes
-from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ from enum import IntEnum
 
 
 class Nyud(IntEnum):
-    """The 40 classes of NYUDv2 (id - 1); the data set's own spelling is kept in its table."""
+    """
+    The 40 classes of NYUDv2, numbered from 0.
+
+    The names, ``REFRIDGERATOR`` included, are spelled as in the data set.
+    """
 
     WALL = 0
     FLOOR = 1

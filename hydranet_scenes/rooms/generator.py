@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from hydranet_scenes.rooms import shell, textures
 from hydranet_scenes.rooms.builder import RoomBuilder, RoomLighting
 from hydranet_scenes.rooms.furniture import fixtures, floor_items
@@ -95,7 +96,7 @@ def _wall_materials(kit: MaterialKit) -> list[str]:
 
 
 def _add_door(layout: Layout) -> None:
-    """Add a door near one end of a wall, and reserve the space before it."""
+    """Add a door near one end of a wall, and reserve the space in front of it."""
     index = int(layout.rng.integers(4))
     wall = layout.walls[index]
     along = 0.62 if layout.rng.random() < 0.5 else wall.length - 0.62

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from numpy.typing import NDArray
+
 from hydranet_scenes.rooms import shell
 from hydranet_scenes.rooms.materials import MaterialKit
 from hydranet_scenes.rooms.piece import Bounds, Piece, rotation_matrix
 from hydranet_scenes.rooms.room import Room
 from hydranet_scenes.rooms.shell import Opening, Wall
-from numpy.typing import NDArray
 
 
 class WallPlace(NamedTuple):
@@ -54,7 +55,7 @@ class Layout:
                                   (*self.room.pieces, *self._reserved))  # fmt: skip
 
     def reserve(self, bounds: Bounds) -> None:
-        """Keep a box free of furniture, such as the space before a door."""
+        """Keep a box free of furniture, such as the space in front of a door."""
         self._reserved.append(bounds)
 
     def clear_reservations(self) -> None:
@@ -136,7 +137,7 @@ class Layout:
         wainscot: tuple[str, float] | None = None,
     ) -> None:  # fmt: skip
         """
-        Build the floor, the ceiling and the walls around the windows added before.
+        Build the floor, the ceiling and the walls around the windows that were added.
 
         Materials are given by name.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rooms.builder import Light
 from hydranet_scenes.rooms.layout import Layout
 from hydranet_scenes.rooms.piece import rotation_matrix
 from hydranet_scenes.rooms.shell import Opening
-from numpy.typing import NDArray
 
 _MAX_LIGHTS = 7
 # Floor and table lamps are left out once there are this many lights.
@@ -48,7 +49,7 @@ def _tuple(values: Sequence[float] | NDArray) -> tuple[float, float, float]:
 
 
 def _ceiling_lights(layout: Layout, color: NDArray) -> Iterator[Light]:
-    """Yield up to two lights; more lamps are dimmer each."""
+    """Yield up to two lights; the more ceiling lamps a room has, the dimmer each is."""
     share = 1.0 / max(1, len(layout.ceiling_light_positions)) ** 0.6
     for at in layout.ceiling_light_positions[:2]:
         strength = layout.rng.uniform(0.55, 0.8)
@@ -78,13 +79,13 @@ def _sunlight(layout: Layout) -> Light:
 def _window_center(
     layout: Layout, wall: int, window: Opening, distance: float
 ) -> tuple[float, float, float]:
-    """Return the point at a distance before the center of a window."""
+    """Return the point at a distance in front of the center of a window."""
     x, y = layout.walls[wall].at((window.left + window.right) / 2, distance)
     return x, y, (window.bottom + window.top) / 2
 
 
 def _indirect_lights(layout: Layout) -> Iterator[Light]:
-    """Yield a light from below and one from the side, in place of light that surfaces reflect."""
+    """Yield a light from below and one from the side, in place of reflected light."""
     rng, (width, depth, _) = layout.rng, layout.room.size
     from_below = np.array([0.95, 0.92, 0.88]) * rng.uniform(0.12, 0.24)
     yield _light((width / 2, depth / 2, 0.05), (0.1, 0.07, 1.0), from_below, spread=0.0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
+
 from hydranet_scenes.rendering.textures import Texture
 from hydranet_scenes.rooms import printed_textures, textures
 from hydranet_scenes.rooms.builder import RoomBuilder
 from hydranet_scenes.rooms.piece import Piece
-from numpy.typing import ArrayLike
 
 
 class MaterialKit:

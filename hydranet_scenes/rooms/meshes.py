@@ -82,12 +82,13 @@ def box(size: ArrayLike, *, texture_size: float = 1.0, stretch: bool = False) ->
 
 @lru_cache(maxsize=1)
 def _unit_box() -> Mesh:
-    """Return a box of side 1 with one cell a face."""
+    """Return a box with sides of length 1 and one cell per face."""
     vertices, faces, uv, normals = _divided_box(np.full(3, _CELL / 2), 1.0, True)
     return vertices / _CELL, faces, uv, normals
 
 
 def _divided_box(half: NDArray, texture_size: float, stretch: bool) -> Mesh:
+    """Return a box whose faces are divided into cells."""
     sides = []
     for axis in range(3):
         for sign in (-1.0, 1.0):

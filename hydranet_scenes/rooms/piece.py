@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from hydranet_scenes.rooms import meshes
 from hydranet_scenes.rooms.builder import RoomBuilder
-from numpy.typing import ArrayLike, NDArray
 
 
 def rotation_matrix(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> NDArray[np.float64]:

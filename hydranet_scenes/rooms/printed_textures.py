@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 from hydranet_scenes.rooms.textures import random_color
-from numpy.typing import NDArray
 
 
 def _scenery(rng: np.random.Generator, size: tuple[int, int]) -> NDArray:

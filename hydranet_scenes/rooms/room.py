@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_ros.errors import SceneError
 from hydranet_scenes.rooms.builder import RoomBuilder, RoomLighting
 from hydranet_scenes.rooms.piece import Bounds
-from numpy.typing import NDArray
 
 # Distance that cameras keep from furniture.
 CAMERA_CLEARANCE = 0.25
@@ -26,7 +27,7 @@ class Room:
     """
     A room that can be rendered.
 
-    :param kind: a key of :data:`hydranet_scenes.rooms.room_kinds.FURNISH`.
+    :param kind: a key of :data:`hydranet_scenes.rooms.room_kinds.ROOM_KINDS`.
     :param size: extent along x, y and z.
     :param pieces: bounding boxes of all pieces, including lamps and items on the walls.
     :param night: whether it is dark outside.
@@ -78,7 +79,7 @@ class Room:
         """
         Return the distance that cameras keep from furniture: 25 cm, or less in a crowded room.
 
-        :raises SceneError: if no position is free even at 10 cm.
+        :raises SceneError: if hardly any position is free even at 10 cm.
         """
         grid = np.stack(np.meshgrid(*(np.arange(0.05, side, 0.1) for side in self.size[:2])), -1)
         for clearance in (CAMERA_CLEARANCE, 0.16, 0.1):

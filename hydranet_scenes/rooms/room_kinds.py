@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.rooms.furniture import (
     bathroom,
     beds,
@@ -107,7 +108,7 @@ def _furnish_living_room(layout: Layout) -> None:
 
 
 def _add_seating_group(layout: Layout, sofa: WallPlace) -> None:
-    """Add a rug and a coffee table before a sofa, a television opposite and a picture above."""
+    """Add a rug, a coffee table, a television and a picture around a sofa."""
     rng, kit = layout.rng, layout.kit
     yaw = layout.walls[sofa.wall].yaw
     rug = floor_items.floor_mat(kit, rng.uniform(1.6, 2.4), rng.uniform(1.1, 1.7))
@@ -155,7 +156,7 @@ def _furnish_bedroom(layout: Layout) -> None:
 
 
 def _add_around_bed(layout: Layout, bed: Piece, place: WallPlace) -> None:
-    """Add night stands beside a bed, a picture above it and a rug before it."""
+    """Add night stands, a picture and a rug around a bed."""
     rng, kit = layout.rng, layout.kit
     half_width = float(bed.high[0])
     for side in (-1, 1):
@@ -198,7 +199,7 @@ def _furnish_kitchen(layout: Layout) -> None:
 
 
 def _add_counters(layout: Layout) -> None:
-    """Add a counter and a refrigerator along the longest wall without windows or door."""
+    """Add a counter and a refrigerator, preferably along a long wall without windows."""
     rng, kit = layout.rng, layout.kit
     walls = [int(value) for value in rng.permutation(4) if value != layout.door]
     walls.sort(key=lambda index: (len(layout.openings[index]), -layout.walls[index].length))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.rooms import meshes, printed_textures, textures
 from hydranet_scenes.rooms.classes import Nyud
 from hydranet_scenes.rooms.materials import MaterialKit
@@ -103,7 +104,7 @@ def _between_openings(
 
 
 def _with_back(mesh: meshes.Mesh) -> meshes.Mesh:
-    """Add a back 3 mm behind a flat mesh, because MuJoCo needs meshes with a volume."""
+    """Close a flat mesh with a back side, 3 mm behind it."""
     vertices, faces, uv, normals = mesh
     behind = (vertices - 0.003 * normals, faces[:, ::-1], uv, -normals)
     return meshes.join([mesh, behind])
@@ -174,7 +175,7 @@ def curtains(kit: MaterialKit, o: Opening, height: float) -> Piece:
 
 
 def blinds(kit: MaterialKit, o: Opening) -> Piece:
-    """Return a blind of slats before a window, in the frame of the wall."""
+    """Return a slatted blind in front of a window, in the frame of the wall."""
     piece, rng = kit.piece(), kit.rng
     material = kit.white if rng.random() < 0.6 else kit.any_color()
     bottom = o.bottom + (o.top - o.bottom) * float(rng.choice([0.02, rng.uniform(0.1, 0.6)]))

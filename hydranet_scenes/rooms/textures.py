@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 from numpy.typing import ArrayLike, NDArray
+
+from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 
 _WOODS = (
     (196, 152, 104), (160, 110, 66), (118, 74, 44), (84, 54, 38), (214, 184, 142), (140, 84, 54),

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+
 from hydranet_ros.errors import SceneError
 from hydranet_scenes.frame_files import FrameRecord, is_complete, write_frame
 from hydranet_scenes.rendering.cameras import nyud_camera

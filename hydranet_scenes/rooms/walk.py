@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.cameras import nyud_camera
 from hydranet_scenes.rendering.pose import Pose
 from hydranet_scenes.rendering.renderer import SceneRenderer
@@ -16,7 +18,6 @@ from hydranet_scenes.rooms.room import Room
 from hydranet_scenes.rooms.views import SHADOW_MAP_SIZE
 from hydranet_scenes.rooms.walk_path import CAMERA_HEIGHT, plan_path, plan_yaws
 from hydranet_scenes.sequences import SequenceFrame
-from numpy.typing import NDArray
 
 # Mean walking speed, in meters per second.
 SPEED = 0.45

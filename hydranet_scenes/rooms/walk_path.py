@@ -6,8 +6,9 @@ from collections import deque
 
 import cv2
 import numpy as np
-from hydranet_scenes.rooms.room import Room
 from numpy.typing import NDArray
+
+from hydranet_scenes.rooms.room import Room
 
 # Mean height of the camera, in meters.
 CAMERA_HEIGHT = 1.45

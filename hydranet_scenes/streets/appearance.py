@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.renderer import RenderedFrame
 from hydranet_scenes.rendering.textures import noise
 from hydranet_scenes.streets.classes import SKY
-from numpy.typing import NDArray
 
 # Weights of red, green and blue in the luma.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

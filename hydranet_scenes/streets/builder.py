@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.scene_builder import SceneBuilder, mjcf_numbers
 from hydranet_scenes.streets.classes import SKY
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

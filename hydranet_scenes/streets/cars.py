@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.streets.builder import StreetBuilder
 from hydranet_scenes.streets.car_meshes import CAR_KINDS, CarShape, car_shape
 from hydranet_scenes.streets.classes import CAR, ROAD
@@ -61,6 +62,7 @@ def add_car(
 def _add_wheels(
     builder: StreetBuilder, rng: np.random.Generator, parts: list[str], shape: CarShape, dark: str
 ) -> None:
+    """Add four wheels with rims."""
     rim = builder.material(color=[rng.uniform(0.25, 0.75)] * 3, shine=0.5)
     half = shape.width / 2
     for axle in (shape.tail * 0.62, shape.nose * 0.62):
@@ -78,6 +80,7 @@ def _add_wheels(
 def _add_lamps(
     builder: StreetBuilder, rng: np.random.Generator, parts: list[str], shape: CarShape, dark: str
 ) -> None:
+    """Add head and tail lamps, bumpers and license plates."""
     red = builder.material(color=(rng.uniform(0.4, 0.8), 0.04, 0.04), shine=0.5)
     white = builder.material(color=(0.9, 0.9, 0.85), shine=0.8)
     plate = builder.material(color=(0.85, 0.85, 0.75 if rng.random() < 0.7 else 0.2))

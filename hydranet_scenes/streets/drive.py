@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+
 from hydranet_scenes.rendering.cameras import kitti_camera
 from hydranet_scenes.rendering.pose import Pose
 from hydranet_scenes.rendering.renderer import SceneRenderer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 from numpy.typing import NDArray
+
+from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 
 # Width of a facade texture and height of a story, in meters.
 FACADE_WIDTH = 12.0
@@ -40,9 +41,9 @@ class _Style:
     """
     One style of facade; colors are RGB 0..255, positions in pixels of a story.
 
-    :param count: windows a story; each is ``width`` wide and extends from ``top`` to ``bottom``.
+    :param count: windows per story; each is ``width`` wide and extends from ``top`` to ``bottom``.
     :param frame: gray value of the window frames.
-    :param bars: vertical bars a window.
+    :param bars: vertical bars per window.
     """
 
     base: NDArray
@@ -68,6 +69,7 @@ def facade(rng: np.random.Generator) -> Facade:
 
 
 def _random_style(rng: np.random.Generator) -> _Style:
+    """Draw the colors and dimensions of a style."""
     base = np.asarray(_PLASTER[int(rng.integers(len(_PLASTER)))], np.float32)
     count = int(rng.integers(2, 9))
     office = rng.random() < 0.15
@@ -114,6 +116,7 @@ def _story(rng: np.random.Generator, style: _Style) -> NDArray[np.float32]:
 def _draw_window(
     image: NDArray, rng: np.random.Generator, style: _Style, box: tuple[int, int, int, int]
 ) -> None:
+    """Draw a window with frame, bars and shutters; ``box`` is (left, top, right, bottom)."""
     left, top, right, bottom = box
     if style.shutters is not None and style.width < 0.45 * _COLUMNS / style.count:
         width = max(4, (right - left) // 2)
@@ -131,6 +134,7 @@ def _draw_window(
 
 
 def _draw_pane(pane: NDArray, rng: np.random.Generator, style: _Style) -> None:
+    """Draw glass with reflections, sometimes with a blind or curtains behind it."""
     height, width = pane.shape[:2]
     slope = np.linspace(1.5, 0.6, height, dtype=np.float32)[:, None, None]
     mirror = 1 + 0.4 * noise(rng, (height, width), 2)[..., None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.rendering.textures import Texture, to_uint8
 from hydranet_scenes.streets import meshes, plants, street_furniture, textures
 from hydranet_scenes.streets.builder import StreetBuilder, StreetLighting
@@ -107,7 +108,7 @@ def _add_ground(street: Street, rng: np.random.Generator, road: _Road) -> Textur
 
 
 def _add_side_road(street: Street, rng: np.random.Generator) -> None:
-    """Add a side road, often with a crosswalk before it and traffic lights."""
+    """Add a side road, often with a crosswalk and traffic lights."""
     builder, half_width = street.builder, street.road_half_width
     start, end = street.side_road
     asphalt = textures.asphalt(rng, lanes=1, markings=False)
@@ -142,7 +143,7 @@ def _add_roadsides(street: Street, rng: np.random.Generator, road: Texture) -> N
 
 
 def _between_side_roads(street: Street, start: float, end: float) -> list[tuple[float, float]]:
-    """Return the parts of the x range from ``start`` to ``end`` that the side road leaves."""
+    """Return the x ranges from ``start`` to ``end`` without the side road."""
     low, high = street.side_road
     if not start < low < high < end:
         return [(start, end)]
@@ -178,7 +179,7 @@ def _add_sidewalk(street: Street, rng: np.random.Generator, side: int, road: Tex
 
 
 def _sidewalk_asphalt(rng: np.random.Generator, road: Texture) -> Texture:
-    """Return a texture of 12 m of asphalt; every second one is about as bright as the road."""
+    """Return 12 m of asphalt that is, in half of the cases, about as bright as the road."""
     asphalt = textures.asphalt(rng, lanes=1, markings=False)
     if rng.random() < 0.5:
         brightness = float(road.mean() / asphalt.mean()) * rng.uniform(0.85, 1.2)

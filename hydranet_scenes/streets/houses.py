@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.streets import meshes, plants, textures
 from hydranet_scenes.streets.builder import StreetBuilder
 from hydranet_scenes.streets.classes import BUILDING, OTHER, VEGETATION
@@ -104,6 +105,7 @@ def _center(plot: Plot) -> tuple[float, float]:
 def _add_walls(
     builder: StreetBuilder, rng: np.random.Generator, kit: HouseKit, plot: Plot, style: _HouseStyle
 ) -> None:
+    """Add the walls of the ground floor and of the upper stories."""
     tint = rng.uniform(0.75, 1.0) * np.clip(rng.normal(1, 0.05, 3), 0.8, 1.1)
     x, y = _center(plot)
     ground = min(STORY_HEIGHT, plot.height)
@@ -136,6 +138,7 @@ def _add_plinth(
 def _add_gable_roof(
     builder: StreetBuilder, rng: np.random.Generator, kit: HouseKit, plot: Plot, style: _HouseStyle
 ) -> None:
+    """Add a gable roof, with its ridge along or across the street, and chimneys."""
     x, y = _center(plot)
     along = rng.random() < 0.6
     size = (plot.width, plot.depth) if along else (plot.depth, plot.width)

@@ -15,7 +15,7 @@ class StreetKind:
     :param parking: probability of parked cars along each curb.
     :param parking_density: range of the share of parking spaces that are taken.
     :param sidewalk_parking: probability that the cars along a curb stand partly on the sidewalk.
-    :param sidewalk_overlap: by how much they do.
+    :param sidewalk_overlap: range of their overlap with the sidewalk.
     :param verge: probability of a grass strip between curb and sidewalk.
     :param raised_curb: probability of a curb of 6 to 16 cm rather than of 1 to 4 cm.
     :param asphalt_sidewalk: probability of an asphalt sidewalk. Half of them are about as bright

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_scenes.rendering.textures import noise
 from hydranet_scenes.streets.facades import FACADE_WIDTH
-from numpy.typing import NDArray
 
 # Vertices (N, 3) in meters, faces (M, 3), texture coordinates (N, 2).
 Mesh = tuple[NDArray, NDArray, NDArray]

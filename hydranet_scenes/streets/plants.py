@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from hydranet_scenes.streets import meshes, textures
 from hydranet_scenes.streets.builder import StreetBuilder
 from hydranet_scenes.streets.classes import VEGETATION

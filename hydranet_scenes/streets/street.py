@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from numpy.typing import NDArray
+
 from hydranet_scenes.streets.builder import StreetBuilder, StreetLighting
 from hydranet_scenes.streets.cars import Car
 from hydranet_scenes.streets.kinds import StreetKind
-from numpy.typing import NDArray
 
 # The street extends from x = -BEHIND to x = LENGTH.
 LENGTH = 190.0

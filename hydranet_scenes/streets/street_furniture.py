@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from hydranet_scenes.streets.builder import StreetBuilder
 from hydranet_scenes.streets.classes import OTHER
 

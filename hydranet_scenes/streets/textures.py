@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 from numpy.typing import ArrayLike, NDArray
+
+from hydranet_scenes.rendering.textures import Texture, noise, tinted, to_uint8
 
 
 def asphalt(
@@ -60,6 +61,7 @@ def _add_crack(image: NDArray, rng: np.random.Generator) -> None:
 def _paint_markings(
     image: NDArray, rng: np.random.Generator, lanes: int, margin: float, color: ArrayLike
 ) -> None:
+    """Draw worn dashed or solid lines between the lanes, and sometimes at their edges."""
     wear = 0.5 + 0.5 * np.clip(noise(rng, image.shape[:2]) + 0.8, 0, 1)[..., None]
     paint = np.zeros(image.shape[:2], bool)
     half = int(rng.integers(3, 6))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+
 from hydranet_scenes.frame_files import FrameRecord, is_complete, write_frame
 from hydranet_scenes.rendering.cameras import kitti_camera
 from hydranet_scenes.rendering.pose import Pose

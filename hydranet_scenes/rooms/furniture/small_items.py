@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
 from hydranet_scenes.rooms.classes import Nyud
 from hydranet_scenes.rooms.furniture.parts import Area, add_lampshade
 from hydranet_scenes.rooms.materials import MaterialKit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from hydranet_scenes.rooms.classes import Nyud
 from hydranet_scenes.rooms.furniture import small_items
 from hydranet_scenes.rooms.furniture.parts import (
