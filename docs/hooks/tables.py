@@ -87,12 +87,12 @@ def presets() -> str:
     for preset in map(Preset.load, preset_names()):
         for domain, model in preset.models.items():
             low, high = model.export.depth_range
-            source = f'`hydranet weights pull {model.weights}`' if model.weights else 'included'
+            source = f'`{model.weights}`' if model.weights else 'included'
             rows.append((
                 f'`{preset.name}`', f'`{domain}`', str(len(model.export.classes)),
                 ', '.join(model.export.tasks), f'{low:g} to {high:g} m', f'`{model.file}`', source,
             ))  # fmt: skip
-    heading = ('Preset', 'Domain', 'Classes', 'Tasks', 'Depth', 'Model file', 'Source')
+    heading = ('Preset', 'Domain', 'Classes', 'Tasks', 'Depth', 'Model file', 'Weights')
     return _table(heading, rows)
 
 
