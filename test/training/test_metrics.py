@@ -151,7 +151,7 @@ def test_truth_at_the_limits_does_not_count() -> None:
     assert errors.summary() == errors.mean_over_images() == {}
 
 
-def test_a_prediction_of_zero_metres_has_finite_logs() -> None:
+def test_a_prediction_of_zero_meters_has_finite_logs() -> None:
     errors = DepthErrors()
     errors.add(np.array([[1.0]]), np.array([[0.0]]))
     found = errors.summary()
