@@ -132,7 +132,7 @@ def test_a_video_whose_result_fills_the_disk_costs_only_itself(
     tmp_path, tiny_model, street_picture
 ):
     """A limit on the size of a file fails a write as a full disk does."""
-    from hydranet_ros.images.files import VideoWriter
+    from hydranet_ros.images.video import VideoWriter
 
     random = np.random.default_rng(1)
     with VideoWriter(tmp_path / 'film.mp4', 12) as writer:
@@ -189,7 +189,7 @@ def test_files_that_differ_only_in_the_ending_keep_it(tmp_path, tiny_model, stre
 
 
 def test_a_video_becomes_mp4_and_gif_at_its_rate(tmp_path: Path, tiny_model):
-    from hydranet_ros.images.files import VideoReader, VideoWriter
+    from hydranet_ros.images.video import VideoReader, VideoWriter
 
     with VideoWriter(tmp_path / 'film.mp4', 12) as writer:
         for index in range(6):
@@ -205,7 +205,7 @@ def test_a_video_becomes_mp4_and_gif_at_its_rate(tmp_path: Path, tiny_model):
 
 
 def test_a_result_never_overwrites_its_source(tmp_path: Path, tiny_model):
-    from hydranet_ros.images.files import VideoWriter
+    from hydranet_ros.images.video import VideoWriter
 
     with VideoWriter(tmp_path / 'film.mp4', 12) as writer:
         writer.write(np.zeros((48, 64, 3), np.uint8))

@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from hydranet_ros.bags.storage import BagReader, typestore
-from hydranet_ros.images.files import VideoReader
+from hydranet_ros.bags.messages import typestore
+from hydranet_ros.bags.reader import BagReader
+from hydranet_ros.images.video import VideoReader
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,7 +59,7 @@ def test_the_bag_of_results_can_be_read_and_its_messages_belong_together(shown):
     stamps: dict[str, set] = {}
     with BagReader(shown[0] / 'results') as reader:
         for message in reader.messages():
-            value = store.deserialize_cdr(message.data, message.kind)
+            value = store.deserialize_cdr(message.data, message.message_type)
             stamp = (value.header.stamp.sec, value.header.stamp.nanosec)
             stamps.setdefault(message.topic, set()).add(stamp)
     assert {'/hydranet/segmentation/mask', '/hydranet/segmentation/overlay', '/hydranet/points',
@@ -84,14 +85,14 @@ def test_a_bad_bag_is_one_error(tmp_path: Path):
 
 def test_a_cloud_is_drawn_where_it_is():
     """One red point 10 m ahead, 2 m to the right."""
-    from hydranet_ros.perception.contact_sheet import cloud_from_above, cloud_from_behind
+    from hydranet_ros.perception.cloud_views import view_from_above, view_from_behind
     from hydranet_ros.perception.point_cloud import POINT_DTYPE
 
     cloud = np.zeros((1, 2), POINT_DTYPE)
     cloud['x'], cloud['y'], cloud['z'], cloud['r'] = 2.0, 1.0, (10.0, np.nan), 255
-    above = cloud_from_above(cloud, (270, 480))
+    above = view_from_above(cloud, (270, 480))
     red = np.argwhere((above == (255, 0, 0)).all(-1))
     scale = (480 - 30) / 40
     np.testing.assert_allclose(red.mean(0), (135 + 2 * scale, 20 + 10 * scale), atol=2)
-    behind = cloud_from_behind(cloud, (270, 480))
+    behind = view_from_behind(cloud, (270, 480))
     assert np.argwhere((behind == (255, 0, 0)).all(-1)).mean(0)[1] > 240

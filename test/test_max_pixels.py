@@ -16,7 +16,8 @@ import pytest
 from hydranet_ros.bags.process import process_bag
 from hydranet_ros.errors import MediaError
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.images.files import VideoWriter, read_image
+from hydranet_ros.images.files import read_image
+from hydranet_ros.images.video import VideoWriter
 from hydranet_ros.perception.pipeline import Perception
 from hydranet_ros.perception.predict import PredictOptions, predict_all
 from hydranet_ros.resources import config_file

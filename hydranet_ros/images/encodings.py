@@ -1,10 +1,10 @@
 """
-Image bytes of every accepted encoding as RGB.
+Conversion of image messages in any supported encoding to RGB.
 
-The names are those of ``sensor_msgs/image_encodings``. 16-bit samples are brought to 8 bit by
-``round(v / 257)``, so that the full range stays the full range. ``8UC3`` and ``8UC4`` are read as
-BGR, as RViz does. A Bayer name gives the top left 2x2 block in reading order; OpenCV's constants
-name the block one pixel further right and down, hence the crossed table.
+The names are those of ``sensor_msgs/image_encodings``. 16-bit samples become ``round(v / 257)``,
+which maps the full 16-bit range to the full 8-bit range. ``8UC3`` and ``8UC4`` are read as BGR,
+as RViz does. A Bayer name gives the top left 2x2 block in reading order; OpenCV's constants name
+the block one pixel further right and down, hence the crossed table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ImageError
-from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels, image_size
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
 
 _SCALE_16_TO_8 = 1 / 257
 
@@ -25,11 +25,13 @@ _SCALE_16_TO_8 = 1 / 257
 @dataclass(frozen=True)
 class _Layout:
     """
-    How an encoding lies in memory.
+    The memory layout of an encoding.
 
-    :param code: OpenCV's conversion to RGB, ``None`` where it is RGB already.
-    :param multiples: what height and width must divide by.
-    :param planes: rows stored for each row of the picture.
+    :param itemsize: bytes of a sample.
+    :param channels: samples of a pixel.
+    :param code: OpenCV's conversion to RGB, ``None`` if the samples are RGB.
+    :param multiples: divisors that height and width must have.
+    :param planes: rows in memory for each row of the image.
     """
 
     itemsize: int
@@ -41,8 +43,11 @@ class _Layout:
     def row_bytes(self, width: int) -> int:
         return width * self.channels * self.itemsize
 
+    def rows(self, height: int) -> int:
+        return int(height * self.planes)
 
-_COLOURS = {
+
+_COLORS = {
     'rgb': (3, None),
     'bgr': (3, cv2.COLOR_BGR2RGB),
     'rgba': (4, cv2.COLOR_RGBA2RGB),
@@ -58,8 +63,8 @@ _BAYER = {
 _UYVY = _Layout(1, 2, cv2.COLOR_YUV2RGB_UYVY, multiples=(1, 2))
 _YUYV = _Layout(1, 2, cv2.COLOR_YUV2RGB_YUY2, multiples=(1, 2))
 _LAYOUTS = {
-    **{f'{name}8': _Layout(1, count, code) for name, (count, code) in _COLOURS.items()},
-    **{f'{name}16': _Layout(2, count, code) for name, (count, code) in _COLOURS.items()},
+    **{f'{name}8': _Layout(1, count, code) for name, (count, code) in _COLORS.items()},
+    **{f'{name}16': _Layout(2, count, code) for name, (count, code) in _COLORS.items()},
     **{f'{name}8': _Layout(1, 1, code, multiples=(2, 2)) for name, code in _BAYER.items()},
     **{f'{name}16': _Layout(2, 1, code, multiples=(2, 2)) for name, code in _BAYER.items()},
     '8UC1': _Layout(1, 1, cv2.COLOR_GRAY2RGB),
@@ -87,30 +92,31 @@ def to_rgb(
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """
-    Return an image message's pixels as (H, W, 3) uint8 RGB, C-contiguous.
+    Convert the data of an image message to RGB, (H, W, 3) uint8, C-contiguous.
 
-    ``rgb8`` without row padding is a view of ``data``; everything else is converted, into ``out``
-    where that is given and has the right shape.
+    ``rgb8`` without row padding is returned as a view of ``data``. All other encodings are
+    converted, into ``out`` if it has the shape and dtype of the result.
 
     :param data: any contiguous buffer: bytes, ``array.array``, numpy array.
-    :param step: bytes from the start of a row to the next.
+    :param step: bytes from the start of a row to the start of the next.
     :param is_bigendian: byte order of the 16-bit encodings.
     :param max_pixels: the largest width times height that is accepted.
-    :raises ImageError: if the encoding is unknown, the image is larger than ``max_pixels``, or
-        size, step and data do not fit together.
+    :raises ImageError: if the encoding is not supported, the image has more than ``max_pixels``
+        pixels, or size, step and data contradict each other.
     """
     layout = _LAYOUTS.get(encoding)
     if layout is None:
         raise ImageError(
-            f'Image encoding {encoding!r} is not supported; supported: '
-            f'{", ".join(SUPPORTED_ENCODINGS)}. Convert it before (image_proc, cv_bridge).'
+            f'Image encoding {encoding!r} is not supported. Supported encodings: '
+            f'{", ".join(SUPPORTED_ENCODINGS)}. Convert the image first, for example with '
+            'image_proc or cv_bridge.'
         )
     _check_size(layout, height, width, encoding)
     check_pixels(width, height, max_pixels)
-    raw = _bytes(data)
+    raw = byte_array(data)
     _check_bytes(raw.size, layout, height, width, step=step, encoding=encoding)
-    kind = np.dtype('u1' if layout.itemsize == 1 else '>u2' if is_bigendian else '<u2')
-    image = _view(raw, layout, (int(height * layout.planes), width), kind, step)
+    dtype = np.dtype('u1' if layout.itemsize == 1 else '>u2' if is_bigendian else '<u2')
+    image = _view(raw, layout, (layout.rows(height), width), dtype, step)
     if layout.itemsize == 2:
         image = _to_8_bit(image)
     target = out if _fits(out, height, width) else None
@@ -119,35 +125,19 @@ def to_rgb(
     return _contiguous(image, target)
 
 
-def decode_compressed(data: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
+def byte_array(data: Any) -> NDArray[np.uint8]:
     """
-    Return a JPEG or PNG image as (H, W, 3) uint8 RGB.
+    Return a buffer as a flat uint8 array without a copy.
 
-    An EXIF orientation is ignored: camera_info speaks of the pixels as they were recorded.
-
-    :param max_pixels: the largest width times height that is accepted; the header is read
-        before the pixels are decoded.
-    :raises ImageError: if the bytes are neither JPEG nor PNG, are damaged, or hold more than
-        ``max_pixels`` pixels.
+    :raises ImageError: if ``data`` is not a contiguous buffer.
     """
-    raw = _bytes(data)
-    size = image_size(raw.data)
-    if size is not None:
-        check_pixels(*size, max_pixels)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(raw, flags) if size is not None else None
-    except cv2.error as err:
-        reason = ' '.join(str(err).split())
+        return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
+    except (TypeError, ValueError) as err:
         raise ImageError(
-            f'{raw.size} bytes of compressed image cannot be decoded by OpenCV: {reason}'
+            f'Image data of type {type(data).__name__} is not a contiguous buffer ({err}). Pass '
+            'bytes, array.array or a C-contiguous numpy array.'
         ) from err
-    if bgr is None:
-        raise ImageError(
-            f'{raw.size} bytes of compressed image cannot be decoded (they start with '
-            f'{raw[:8].tobytes()!r}); JPEG and PNG are supported.'
-        )
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
 def _check_size(layout: _Layout, height: int, width: int, encoding: str) -> None:
@@ -155,51 +145,41 @@ def _check_size(layout: _Layout, height: int, width: int, encoding: str) -> None
         raise ImageError(f'The image is empty: {width}x{height} pixels. Check the camera driver.')
     if height % layout.multiples[0] or width % layout.multiples[1]:
         raise ImageError(
-            f'A {encoding} image of {width}x{height} pixels has half a sample: its width must '
-            f'divide by {layout.multiples[1]}, its height by {layout.multiples[0]}.'
+            f'{encoding} needs a width divisible by {layout.multiples[1]} and a height divisible '
+            f'by {layout.multiples[0]}; got {width}x{height}.'
         )
 
 
 def _check_bytes(
     size: int, layout: _Layout, height: int, width: int, *, step: int, encoding: str
 ) -> None:
-    """Accept whole rows; the padding of the last one may be left out, as some drivers do."""
+    """Accept whole rows; some drivers omit the padding of the last one."""
     needed = layout.row_bytes(width)
     if step < needed:
         raise ImageError(
-            f'step is {step} bytes; a row of {width} pixels {encoding} needs at least {needed}. '
-            'The publisher fills the message wrongly.'
+            f'step is {step} bytes, but {width} pixels of {encoding} need at least {needed}. Fix '
+            'the publisher of the message.'
         )
-    whole = step * int(height * layout.planes)
+    whole = step * layout.rows(height)
     if size not in (whole, whole - step + needed):
         raise ImageError(
-            f'The image holds {size} bytes; {width}x{height} pixels {encoding} with step {step} '
-            f'need {whole}. The publisher fills the message wrongly.'
+            f'The image has {size} bytes, but {width}x{height} pixels of {encoding} with step '
+            f'{step} need {whole}. Fix the publisher of the message.'
         )
 
 
 def _view(
-    raw: NDArray[np.uint8], layout: _Layout, shape: tuple[int, int], kind: np.dtype, step: int
+    raw: NDArray[np.uint8], layout: _Layout, shape: tuple[int, int], dtype: np.dtype, step: int
 ) -> NDArray:
     """Return the samples, (rows, W) or (rows, W, channels), without a copy."""
     inner = (layout.channels * layout.itemsize, layout.itemsize)
-    samples = np.ndarray((*shape, layout.channels), kind, buffer=raw, strides=(step, *inner))
+    samples = np.ndarray((*shape, layout.channels), dtype, buffer=raw, strides=(step, *inner))
     return samples[..., 0] if layout.channels == 1 else samples
 
 
 def _to_8_bit(samples: NDArray) -> NDArray[np.uint8]:
     native = np.ascontiguousarray(samples, np.uint16)
     return cv2.convertScaleAbs(native, alpha=_SCALE_16_TO_8).reshape(samples.shape)
-
-
-def _bytes(data: Any) -> NDArray[np.uint8]:
-    try:
-        return np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
-    except (TypeError, ValueError) as err:
-        raise ImageError(
-            f'Image data of type {type(data).__name__} is no contiguous buffer ({err}); give '
-            'bytes, array.array or a C-contiguous numpy array.'
-        ) from err
 
 
 def _fits(out: NDArray | None, height: int, width: int) -> bool:

@@ -1,7 +1,7 @@
 """
-The size of a JPEG or PNG image, read from its header without decoding the pixels.
+Size of a JPEG or PNG image, read from its header without decoding the pixels.
 
-A file of a few hundred bytes can state a size that takes gigabytes to decode. The size is
+A file of a few hundred bytes can declare a size that takes gigabytes to decode. The size is
 therefore compared with a limit before anything is allocated.
 """
 
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from hydranet_ros.errors import ImageError
 
-# The network needs about 240 bytes a pixel: 3.4 GB at this limit, which admits cameras of 13 MP.
+# The network needs about 240 bytes per pixel: 3.4 GB at this limit, which admits 13 MP cameras.
 DEFAULT_MAX_PIXELS = 14_000_000
 LARGEST_MAX_PIXELS = 2**31 - 1
 
@@ -26,16 +26,16 @@ _JPEG_HEAD = b'\xff\xd8\xff'
 _MARKER = re.compile(rb'\xff([^\x00\x01\xd0-\xd7\xff])')
 # Start-of-frame markers (ITU-T T.81, table B.1): C0 to CF without DHT, JPG and DAC.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# SOI, EOI, SOS: no start of frame may follow these.
-_TOO_LATE = frozenset({0xD8, 0xD9, 0xDA})
-_MOST_SEGMENTS = 4096
+# SOI, EOI, SOS: no start-of-frame marker may follow these.
+_END_OF_SEARCH = frozenset({0xD8, 0xD9, 0xDA})
+_MAX_SEGMENTS = 4096
 
 
 def image_size(data: Bytes) -> tuple[int, int] | None:
     """
-    Return (width, height) as the header of a JPEG or PNG image states them.
+    Return (width, height) from the header of a JPEG or PNG image.
 
-    :return: ``None`` if the bytes are of another format, or the header is damaged or cut off.
+    :return: ``None`` if the format is another one, or the header is damaged or truncated.
     """
     if bytes(data[: len(_PNG_HEAD)]) == _PNG_HEAD:
         return _png_size(data)
@@ -46,16 +46,16 @@ def image_size(data: Bytes) -> tuple[int, int] | None:
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """
-    Compare the size of an image with the limit.
+    Check that an image is not larger than the limit.
 
     :raises ImageError: if the image has more than ``max_pixels`` pixels.
     """
     if width * height > max_pixels:
         raise ImageError(
             f'The image is too large: {width}x{height} = {width * height} pixels; max_pixels '
-            f'allows {max_pixels}. Resize the image, or raise max_pixels (the parameter of the '
-            'node, the option --max-pixels of a command); the network needs about 240 bytes of '
-            'memory a pixel.'
+            f'allows {max_pixels}. Resize the image, or raise max_pixels (node parameter '
+            'max_pixels, command option --max-pixels). The network needs about 240 bytes of '
+            'memory per pixel.'
         )
 
 
@@ -67,13 +67,13 @@ def _png_size(data: Bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: Bytes) -> tuple[int, int] | None:
-    at = 2
-    for _ in range(_MOST_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None or found[1][0] in _TOO_LATE or found.end() + 7 > len(data):
+    position = 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None or found[1][0] in _END_OF_SEARCH or found.end() + 7 > len(data):
             return None
         length, _precision, height, width = struct.unpack_from('>HBHH', data, found.end())
         if found[1][0] in _START_OF_FRAME:
             return width, height
-        at = found.end() + max(2, length)
+        position = found.end() + max(2, length)
     return None

@@ -1,4 +1,4 @@
-"""Clouds as PLY files."""
+"""Point clouds as PLY files."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from pathlib import Path
 
 import numpy as np
 
-from hydranet_ros.images.files import write_bytes
-from hydranet_ros.perception.point_cloud import PointCloud
+from hydranet_ros.images.files import write_file
+from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloud
 
-_PLY = np.dtype([
-    ('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1'),
-    ('label', 'u1'),
-])  # fmt: skip
-_NAMES = {'f4': 'float', 'u1': 'uchar'}
+# PLY's names of the fields of a point, in the order that simple readers expect.
+_FIELDS = {
+    'x': 'x', 'y': 'y', 'z': 'z', 'red': 'r', 'green': 'g', 'blue': 'b', 'label': 'label',
+}  # fmt: skip
+_VERTEX = np.dtype([(name, POINT_DTYPE[field]) for name, field in _FIELDS.items()])
+_TYPES = {'<f4': 'float', '|u1': 'uchar'}
+_PROPERTIES = ''.join(f'property {_TYPES[_VERTEX[name].str]} {name}\n' for name in _FIELDS)
 
 
 def write_ply(path: Path, cloud: PointCloud) -> int:
     """
-    Write a cloud's points as binary PLY and return how many there are.
+    Write the points of a cloud as binary PLY and return their number.
 
-    x, y, z in metres in the camera's optical frame, colour, and the class id as ``label``.
+    x, y, z are meters in the optical frame of the camera; ``label`` is the class id.
 
     :raises MediaError: if the file cannot be written.
     """
-    data = cloud.data.ravel()
-    data = data[np.isfinite(data['z'])]
-    points = np.empty(data.size, _PLY)
-    for own, name in zip(_PLY.names or (), ('x', 'y', 'z', 'r', 'g', 'b', 'label')):
-        points[own] = data[name]
-    properties = ''.join(
-        f'property {_NAMES[_PLY[name].str[1:]]} {name}\n' for name in _PLY.names or ()
-    )
+    points = cloud.data.ravel()
+    points = points[np.isfinite(points['z'])]
+    vertices = np.empty(points.size, _VERTEX)
+    for name, field in _FIELDS.items():
+        vertices[name] = points[field]
     header = (
-        f'ply\nformat binary_little_endian 1.0\ncomment metres, optical frame (x right, y down, '
-        f'z ahead)\nelement vertex {points.size}\n{properties}end_header\n'
+        'ply\nformat binary_little_endian 1.0\n'
+        'comment meters, optical frame (x right, y down, z forward)\n'
+        f'element vertex {points.size}\n{_PROPERTIES}end_header\n'
     )
-    write_bytes(path, header.encode() + points.tobytes())
+    write_file(path, header.encode() + vertices.tobytes())
     return int(points.size)

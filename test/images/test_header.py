@@ -1,4 +1,4 @@
-"""The header's size is the decoded size, for every image that OpenCV decodes."""
+"""The size in the header is the size of the decoded image, for all images OpenCV decodes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydranet_ros.images.header import image_size
+from hydranet_ros.errors import ImageError
+from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels, image_size
 
-# What an encoder can be asked for: baseline, progressive, restart markers.
+# Options of the encoder: baseline, progressive, restart markers.
 VARIANTS = {
     'png': ('.png', []),
     'jpeg': ('.jpg', []),
@@ -61,7 +62,7 @@ def test_any_bytes_give_a_size_or_none(data, head):
 
 
 @pytest.mark.parametrize('variant', sorted(VARIANTS))
-def test_a_header_that_is_cut_off_has_no_size(variant: str):
+def test_a_truncated_header_has_no_size(variant: str):
     data = encoded(9, 6, variant)
     sizes = [image_size(data[:length]) for length in range(len(data))]
     first = sizes.index((9, 6))
@@ -76,19 +77,19 @@ def test_a_header_that_is_cut_off_has_no_size(variant: str):
         st.tuples(st.integers(0, 700), st.integers(0, 2), st.binary(max_size=6)), max_size=4
     ),
 )  # fmt: skip
-def test_no_damage_makes_opencv_decode_another_size_than_the_header_states(variant, changes):
-    """Each change replaces ``removed`` bytes at ``at`` by others, so that segments move too."""
+def test_no_damage_makes_opencv_decode_another_size_than_the_header_declares(variant, changes):
+    """Each change replaces ``removed`` bytes at ``at`` with others, so that segments move too."""
     data = encoded(9, 6, variant)
     for at, removed, inserted in changes:
         data = data[:at] + inserted + data[at + removed :]
     if not data.startswith((b'\xff\xd8\xff', b'\x89PNG')):
         return
     # Decoding a damaged header of gigabytes is what the limit prevents.
-    claimed = image_size(data)
-    if claimed is not None and claimed[0] * claimed[1] > 1_000_000:
+    declared = image_size(data)
+    if declared is not None and declared[0] * declared[1] > 1_000_000:
         return
     decoded = decoded_size(data)
-    assert decoded is None or decoded == claimed
+    assert decoded is None or decoded == declared
 
 
 @pytest.mark.parametrize(
@@ -100,9 +101,9 @@ def test_no_damage_makes_opencv_decode_another_size_than_the_header_states(varia
 def test_bytes_between_segments_are_skipped_as_the_decoder_skips_them(gap: bytes):
     data = encoded(9, 6, 'jpeg')
     at = data.index(b'\xff\xdb')
-    spoiled = data[:at] + gap + data[at:]
-    assert image_size(spoiled) == (9, 6)
-    assert decoded_size(spoiled) in (None, (9, 6))
+    damaged = data[:at] + gap + data[at:]
+    assert image_size(damaged) == (9, 6)
+    assert decoded_size(damaged) in (None, (9, 6))
 
 
 def test_a_frame_of_an_animated_png_cannot_exceed_the_header():
@@ -113,15 +114,70 @@ def test_a_frame_of_an_animated_png_cannot_exceed_the_header():
         struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', zlib.crc32(chunk))
         for chunk in (animation, control)
     )
-    spoiled = data[:33] + chunks + data[33:]
-    assert image_size(spoiled) == (9, 6)
-    assert decoded_size(spoiled) in (None, (9, 6))
+    damaged = data[:33] + chunks + data[33:]
+    assert image_size(damaged) == (9, 6)
+    assert decoded_size(damaged) in (None, (9, 6))
 
 
 @pytest.mark.parametrize(
     'unit', [b'\xff', b'\x00', b'\xff\x00', b'\xff\xd0', b'\xff\xfe\x00\x02', b'\xff\xfe\xff\xff']
 )
-def test_a_hostile_header_of_8_mb_is_read_in_one_pass(unit: bytes):
-    """A search that goes back for every marker would not end."""
+def test_a_malicious_header_of_8_mb_is_read_in_one_pass(unit: bytes):
+    """A search that starts again at every marker would take hours."""
     data = b'\xff\xd8\xff\xfe\x00\x02' + unit * (8_000_000 // len(unit))
     assert image_size(data) is None
+
+
+def header(marker: int, width: int = 9, height: int = 6, before: bytes = b'') -> bytes:
+    """Return a JPEG that ends after the segment with this marker."""
+    segment = struct.pack('>HBHH', 17, 8, height, width)
+    return b'\xff\xd8' + before + b'\xff' + bytes([marker]) + segment
+
+
+@pytest.mark.parametrize('marker', range(0xC0, 0xD0))
+def test_only_start_of_frame_markers_have_the_size(marker: int):
+    """C4, C8 and CC define tables (ITU-T T.81, table B.1)."""
+    expected = None if marker in (0xC4, 0xC8, 0xCC) else (9, 6)
+    assert image_size(header(marker)) == expected
+
+
+@pytest.mark.parametrize('marker', [0xD8, 0xD9, 0xDA])
+def test_no_size_is_found_after_the_end_of_the_header(marker: int):
+    segment = bytes([0xFF, marker, 0, 3, 0])
+    assert image_size(b'\xff\xd8\xff\xe0\0\2' + segment + header(0xC0)[2:]) is None
+
+
+@pytest.mark.parametrize(
+    ('segments', 'expected'), [(0, (9, 6)), (4095, (9, 6)), (4096, None), (5000, None)]
+)
+def test_at_most_4096_segments_are_read(segments: int, expected):
+    assert image_size(header(0xC0, before=b'\xff\xe1\x00\x02' * segments)) == expected
+
+
+def test_a_segment_is_as_long_as_it_declares():
+    hidden = b'\xff\xc0\x00\x11\x08\x00\x01\x00\x02'
+    segment = b'\xff\xe1' + struct.pack('>H', 2 + len(hidden)) + hidden
+    assert image_size(header(0xC0, before=segment)) == (9, 6)
+
+
+def test_sizes_are_unsigned_and_of_16_or_32_bits():
+    assert image_size(header(0xC0, width=65535, height=40000)) == (65535, 40000)
+    png = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + struct.pack('>II', 2**31, 2**32 - 1)
+    assert image_size(png) == (2**31, 2**32 - 1)
+    assert image_size(png[:-1]) is None
+
+
+@pytest.mark.parametrize('data', [b'', b'\xff\xd8', b'\xff\xd8\xfe' + bytes(20), b'GIF89a'])
+def test_other_formats_have_no_size(data: bytes):
+    assert image_size(data) is None
+
+
+def test_the_limit_of_pixels_includes_itself():
+    check_pixels(4, 3, 12)
+    with pytest.raises(ImageError, match='too large: 4x3 = 12 pixels; max_pixels allows 11'):
+        check_pixels(4, 3, 11)
+
+
+@pytest.mark.parametrize('size', [(4000, 3000), (4208, 3120), (4000, 3500)])
+def test_cameras_of_13_megapixels_pass_the_default_limit(size):
+    check_pixels(*size, DEFAULT_MAX_PIXELS)
