@@ -27,7 +27,7 @@ import yaml
 
 from hydranet_ros.errors import HydranetError, TrainingError
 from hydranet_ros.files import write_atomically
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.resources import config_file
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.plain import open_scenes
@@ -252,9 +252,9 @@ def pseudo_figures(
     for taught in with_depth:
         true = scenes[index[taught.name]].labels
         if true is not None and taught.labels is not None:
-            sure = taught.labels != UNLABELLED
+            sure = taught.labels != UNLABELED
             kept.append(float(sure.mean()))
-            confusion.add(np.where(sure, true, UNLABELLED), taught.labels)
+            confusion.add(np.where(sure, true, UNLABELED), taught.labels)
     for taught in with_labels:
         metres = scenes[index[taught.name]].depth
         if metres is not None and taught.depth is not None and (taught.depth > 0).any():

@@ -17,7 +17,7 @@ from hydranet_ros.errors import ModelError
 FORMAT_VERSION = 1
 METADATA_KEY = 'hydranet'
 TASKS = ('segmentation', 'depth', 'normals')
-UNLABELLED = 255
+UNLABELED = 255
 
 REWRITE_HINT = 'Write it with: hydranet export CHECKPOINT --preset NAME -o FILE.onnx'
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.adverse import CORRUPTIONS, StreetCamera, corrupt, default_camera
 from hydranet_ros.training.adverse.pixels import normal_noise
 from hydranet_ros.training.sample import Sample
@@ -104,7 +104,7 @@ def augment(
     """
     place = _place(sample.image.shape[:2], config, rng)
     image = place.warp(sample.image, config.pad_value)
-    labels = place.pick(sample.labels, UNLABELLED, np.uint8)
+    labels = place.pick(sample.labels, UNLABELED, np.uint8)
     depth = place.pick(sample.depth, 0, np.float32)
     normals = place.pick(sample.normals, 0, np.float32, 3)
     if place.mirrored:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hydranet_ros.errors import DatasetError, TrainingError
-from hydranet_ros.model_files.metadata import UNLABELLED, ClassInfo
+from hydranet_ros.model_files.metadata import UNLABELED, ClassInfo
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.class_map import load_class_map
 from hydranet_ros.training.data.reader import Reader
@@ -193,14 +193,14 @@ class _Annotator:
             **{task: DATA if has[task] else TEACHER if task in tasks else None for task in TASKS},
         }
         if 'labels' in tasks and labels is not None:
-            facts['labeled'] = round(float((labels != UNLABELLED).mean()), 4)
+            facts['labeled'] = round(float((labels != UNLABELED).mean()), 4)
         annotated = Sample(sample.name, sample.image, labels, depth, sample.normals, focal)
         writer.write(index, annotated, _original(samples, index), facts)
 
     def _check(self, sample: Sample) -> None:
         if sample.labels is None or not self.table:
             return
-        highest = int(np.where(sample.labels == UNLABELLED, 0, sample.labels).max())
+        highest = int(np.where(sample.labels == UNLABELED, 0, sample.labels).max())
         if highest >= len(self.table):
             raise DatasetError(
                 f'{sample.name} has the label {highest}; the classes are 0..'
@@ -224,7 +224,7 @@ class _Annotator:
         if pseudo.labels is None or pseudo.confidence is None:
             return None
         sure = pseudo.confidence >= np.float32(self.options.confidence)
-        return np.where(sure, pseudo.labels, UNLABELLED).astype(np.uint8)
+        return np.where(sure, pseudo.labels, UNLABELED).astype(np.uint8)
 
     def _depth(
         self, pseudo: PseudoLabels, labels: NDArray[np.uint8] | None

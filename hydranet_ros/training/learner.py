@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
 from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.config import LossSettings, TrainConfig
@@ -80,10 +80,10 @@ class JointLearner(LightningModule):
         labels = batch.labels.long()
         smoothing = self.config.losses.smoothing
         total = logits.sum() * 0.0
-        known = (labels != UNLABELLED).sum().clamp_min(1)
+        known = (labels != UNLABELED).sum().clamp_min(1)
         for first, end in {(int(a), int(b)) for a, b in batch.channels}:
             chosen = (batch.channels == torch.tensor([first, end], device=self.device)).all(1)
-            share = (labels[chosen] != UNLABELLED).sum() / known
+            share = (labels[chosen] != UNLABELED).sum() / known
             total = total + share * segmentation_loss(
                 logits[chosen, first:end], labels[chosen], smoothing=smoothing
             )
@@ -97,7 +97,7 @@ class JointLearner(LightningModule):
         """
         found = self.losses(batch)
         present = set()
-        if bool((batch.labels != UNLABELLED).any()):
+        if bool((batch.labels != UNLABELED).any()):
             present.add('segmentation')
         if bool((batch.depth > 0).any()):
             present.add('depth')

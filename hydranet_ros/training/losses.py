@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 
 _FLOOR = 1e-6
 MIN_DEPTH = 0.1
@@ -36,10 +36,10 @@ def segmentation_loss(
     :param logits: (B, C, h, w).
     :param labels: (B, H, W) int64, 255 unlabeled.
     """
-    if not bool((labels != UNLABELLED).any()):
+    if not bool((labels != UNLABELED).any()):
         return logits.sum() * 0.0
     return functional.cross_entropy(
-        resize_to(logits, labels.shape[1:]), labels, weight=weight, ignore_index=UNLABELLED,
+        resize_to(logits, labels.shape[1:]), labels, weight=weight, ignore_index=UNLABELED,
         label_smoothing=smoothing,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import TrainingError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.data.class_map import ClassMap
 from hydranet_ros.training.resizing import resize_image
 from hydranet_ros.training.teachers import Teacher, TeacherFacts, TeacherPrediction
@@ -96,7 +96,7 @@ def class_mapping(facts: TeacherFacts, class_map: ClassMap | None) -> ClassMappi
                 f'{facts.file} has no class table. Name a class map, for example --classes '
                 'cityscapes19_kitti6.'
             )
-        ids = np.full(256, UNLABELLED, np.int16)
+        ids = np.full(256, UNLABELED, np.int16)
         ids[: len(facts.table)] = np.arange(len(facts.table))
         return ClassMapping(len(facts.table), ids, facts.file)
     mapping = ClassMapping(
@@ -222,7 +222,7 @@ class ClassVotes:
         self._classes.check(ids, np.arange(len(ids)))
         strongest = np.zeros(probabilities.shape[1:], np.float32)
         for channel, target in zip(probabilities, ids):
-            if target == UNLABELLED:
+            if target == UNLABELED:
                 np.maximum(strongest, channel, out=strongest)
             else:
                 self._sums[target] += channel
@@ -231,7 +231,7 @@ class ClassVotes:
     def _add_labels(self, labels: NDArray[np.uint8], confidence: NDArray[np.float32]) -> None:
         targets = self._classes.ids[labels]
         self._classes.check(targets, labels)
-        rows = np.where(targets == UNLABELLED, len(self._sums) - 1, targets)
+        rows = np.where(targets == UNLABELED, len(self._sums) - 1, targets)
         for row, total in enumerate(self._sums):
             np.add(total, confidence, out=total, where=rows == row)
 
@@ -240,7 +240,7 @@ class ClassVotes:
         winner = self._sums.argmax(0)
         support = np.take_along_axis(self._sums, winner[None], 0)[0] / self._predictions
         none = len(self._sums) - 1
-        return np.where(winner == none, UNLABELLED, winner).astype(np.uint8), support
+        return np.where(winner == none, UNLABELED, winner).astype(np.uint8), support
 
 
 def merge_depths(depths: list[NDArray[np.float32]], method: str) -> NDArray[np.float32]:

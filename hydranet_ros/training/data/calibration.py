@@ -1,4 +1,4 @@
-"""Camera calibration files of KITTI and Cityscapes."""
+"""Read the camera calibration files of KITTI and Cityscapes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydranet_ros.training.data import files
 
 def kitti_matrix(path: Path, key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """
-    Return one entry of a KITTI calibration file, such as ``P_rect_02``, in ``shape``.
+    Return an entry of a KITTI calibration file, such as ``P_rect_02``, with the given shape.
 
     :raises DatasetError: if the file or the entry is missing, or has another number of values.
     """
@@ -28,7 +28,7 @@ def kitti_matrix(path: Path, key: str, shape: tuple[int, ...]) -> NDArray[np.flo
 def _read_matrix(
     path: Path, key: str, shape: tuple[int, ...], changed: int
 ) -> NDArray[np.float64]:
-    """Read an entry once for all frames of a day, and again when the file has changed."""
+    """Read an entry once for all frames of a day, and again if the file changes."""
     for line in files.read_lines(path):
         name, _, values = line.partition(':')
         if name == key:
@@ -38,18 +38,18 @@ def _read_matrix(
                 raise DatasetError(
                     f'{path}: {key} is {values.strip()!r}; expected {np.prod(shape)} numbers.'
                 ) from err
-    raise DatasetError(f'{path} holds no {key}.')
+    raise DatasetError(f'{path} has no entry {key}.')
 
 
 def velodyne_to_image(folder: Path, camera: str) -> NDArray[np.float64]:
     """
-    Return the matrix (3, 4) from Velodyne's frame to the pixels of a rectified camera.
+    Return the matrix (3, 4) from the Velodyne frame to the pixels of a rectified camera.
 
-    ``P_rect · R_rect_00 · Tr_velo_to_cam`` (Geiger et al., IJRR 2013, equation 8); the third
-    component of a product is metres along the camera's optical axis.
+    It is ``P_rect · R_rect_00 · Tr_velo_to_cam`` (Geiger et al., IJRR 2013, equation 8). The
+    third component of a projected point is its depth along the optical axis in meters.
 
-    :param folder: of the day, with ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt``.
-    :param camera: ``02`` (left colour) or ``03``.
+    :param folder: folder of a day, with ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt``.
+    :param camera: ``02`` (left color camera) or ``03`` (right).
     """
     cameras, velodyne = folder / 'calib_cam_to_cam.txt', folder / 'calib_velo_to_cam.txt'
     rectify, move = np.eye(4), np.eye(4)
@@ -60,7 +60,7 @@ def velodyne_to_image(folder: Path, camera: str) -> NDArray[np.float64]:
 
 
 class StereoCamera(NamedTuple):
-    """``fx`` in pixels, ``baseline`` in metres."""
+    """``fx`` in pixels, ``baseline`` in meters."""
 
     fx: float
     baseline: float
@@ -70,7 +70,7 @@ def cityscapes_camera(path: Path) -> StereoCamera:
     """
     Read a camera file of Cityscapes.
 
-    :raises DatasetError: if it is missing, damaged or holds no positive numbers.
+    :raises DatasetError: if it is missing, damaged or has no positive numbers.
     """
     raw = files.read_json(path)
     try:

@@ -1,4 +1,4 @@
-"""Every kind of data set by name."""
+"""The table of data set kinds; a new kind is one row."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LABELS = frozenset({'classes', 'merge'})
 @dataclass(frozen=True)
 class Kind:
     """
-    One layout on disk.
+    A layout of files on disk.
 
-    :param opener: lists the files of a source whose root is a real path.
-    :param options: fields of :class:`DataSource` that mean something here, besides the common
-        ones; ``split`` among them where the set has parts.
-    :param classes: name of the class map that is used unless the user names another.
+    :param opener: lists the files of a source whose root is an actual path.
+    :param options: fields of :class:`DataSource` that the kind supports besides the common ones.
+    :param classes: default class map.
+    :param variants: allowed values of the field ``variant``.
     """
 
     opener: Callable[[DataSource], Reader]
@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         'camvid': Kind(plain.open_camvid, _LABELS | {'split'}, 'camvid_kitti6'),
         'scenes': Kind(plain.open_scenes, _LABELS),
-        'coloured': Kind(plain.open_coloured, frozenset({'classes'}), 'kitti6'),
+        'colored': Kind(plain.open_colored, frozenset({'classes'}), 'kitti6'),
         'folder': Kind(plain.open_folder, _LABELS | {'depth_scale'}),
         'nyud': Kind(nyud.open_nyud, _LABELS | {'split'}, 'nyud40'),
         'nyud_mat': Kind(
@@ -73,12 +73,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 def open_dataset(source: DataSource, roots: Mapping[str, Path] = MappingProxyType({})) -> Reader:
     """
-    Open a data set: its files are listed, none is decoded.
+    Open a data set: list its files without decoding them.
 
-    :param roots: folders by the names in capitals that ``source.root`` may begin with.
-    :raises DatasetError: naming the folder or file that is missing, or the option that the kind
-        does not know.
-    :raises TrainingError: if ``roots`` lacks a name.
+    :param roots: folder for each name in capitals that ``source.root`` may begin with.
+    :raises DatasetError: naming the missing folder or file, or the option that the kind does not
+        support.
+    :raises TrainingError: if ``roots`` does not have the name.
     """
     if source.kind not in KINDS:
         raise DatasetError(
@@ -86,8 +86,8 @@ def open_dataset(source: DataSource, roots: Mapping[str, Path] = MappingProxyTyp
         )
     kind = KINDS[source.kind]
     _check_options(source, kind)
-    placed = resolve(source, roots)
-    samples = kind.opener(replace(placed, classes=source.classes or kind.classes))
+    located = resolve(source, roots)
+    samples = kind.opener(replace(located, classes=source.classes or kind.classes))
     if source.focal_length:
         samples = Refocused(samples, source.focal_length)
     if source.limit:

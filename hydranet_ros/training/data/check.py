@@ -1,16 +1,17 @@
-"""Reads every annotation of a data set once, before the first epoch."""
+"""Check every annotation of a data set before training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.data.files import same_size
 from hydranet_ros.training.data.reader import Reader
 from hydranet_ros.training.sample import Sample, Samples
@@ -21,11 +22,11 @@ _SHOWN = 5
 @dataclass(frozen=True)
 class Contents:
     """
-    What a data set holds.
+    The contents of a data set.
 
-    :param images, labels, depth, normals: how many samples have them.
-    :param class_pixels: (num_classes,) labelled pixels of each class.
-    :param depth_range: (nearest, farthest) known depth in metres, zeros where there is none.
+    :param images, labels, depth, normals: number of samples with each.
+    :param class_pixels: (num_classes,) number of labeled pixels of each class.
+    :param depth_range: (nearest, farthest) known depth in meters; zeros without depth.
     """
 
     images: int
@@ -53,21 +54,22 @@ def check_dataset(
     workers: int = 2,
 ) -> Contents:
     """
-    Read every annotation once and say what is wrong, file by file.
+    Read every annotation once and report the errors of each file.
 
-    :param num_classes: of the network; 0 where it has no segmentation.
-    :param progress: called with (done, all) after each sample.
-    :param workers: threads; decoding releases the interpreter's lock.
-    :raises DatasetError: naming up to five files: a missing pair, a label id outside the map or
-        the classes, a depth image of the wrong type, unequal sizes; or if there is no sample, or
-        no pixel of any annotation is known.
+    :param num_classes: classes of the network; 0 without segmentation.
+    :param progress: called with (done, total) after each sample.
+    :param workers: number of threads; decoding releases the GIL.
+    :raises DatasetError: naming up to five files with an error: a missing file, an id outside the
+        class map or the classes, a depth image of the wrong type, unequal sizes. Also if there is
+        no sample, or no annotation has a known pixel.
     """
     if not len(samples):
-        raise DatasetError('The data set is an empty list: it has no image.')
+        raise DatasetError('The data set is empty; expected at least one image.')
     total = len(samples)
     found: list[_Found] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for item in pool.map(lambda index: _look(samples, index, num_classes), range(total)):
+        check = partial(_check_sample, samples, num_classes)
+        for item in pool.map(check, range(total)):
             found.append(item)
             if progress is not None:
                 progress(len(found), total)
@@ -75,7 +77,7 @@ def check_dataset(
     return _summary(found, samples, num_classes)
 
 
-def _look(samples: Samples, index: int, num_classes: int) -> _Found:
+def _check_sample(samples: Samples, num_classes: int, index: int) -> _Found:
     try:
         sample = samples.check(index) if isinstance(samples, Reader) else samples[index]
         where = samples.describe(index) if isinstance(samples, Reader) else sample.name
@@ -100,12 +102,12 @@ def _pixels(sample: Sample, num_classes: int, where: str) -> NDArray[np.int64] |
     if sample.labels is None:
         return None
     counts = np.bincount(sample.labels.ravel(), minlength=256)
-    outside = [int(i) for i in np.flatnonzero(counts[num_classes:UNLABELLED]) + num_classes]
+    outside = [int(i) for i in np.flatnonzero(counts[num_classes:UNLABELED]) + num_classes]
     if outside and num_classes:
         raise DatasetError(
-            f'{where} holds the class ids {outside[:8]}; allowed: 0..{num_classes - 1} of the '
-            f'{num_classes} classes, and {UNLABELLED} for unlabelled. '
-            'A class map that fits is chosen with classes=NAME.'
+            f'{where} has the class ids {outside[:8]}; allowed: 0..{num_classes - 1} of the '
+            f'{num_classes} classes, and {UNLABELED} for unlabeled. '
+            'Choose a matching class map with classes=NAME.'
         )
     return counts[:num_classes]
 
@@ -123,7 +125,7 @@ def _raise_errors(errors: Sequence[str], total: int) -> None:
     if not errors:
         return
     more = f'\n... and {len(errors) - _SHOWN} more' if len(errors) > _SHOWN else ''
-    head = '' if len(errors) == 1 else f'{len(errors)} of {total} samples are not usable:\n'
+    head = '' if len(errors) == 1 else f'{len(errors)} of {total} samples have errors:\n'
     raise DatasetError(head + '\n'.join(errors[:_SHOWN]) + more)
 
 
@@ -138,7 +140,7 @@ def _summary(found: Sequence[_Found], samples: Samples, num_classes: int) -> Con
     )  # fmt: skip
     first = samples.describe(0) if isinstance(samples, Reader) else samples[0].name
     if contents.labels and num_classes and not contents.class_pixels.any():
-        raise DatasetError(f'No pixel of any label image is labelled, from {first} on.')
+        raise DatasetError(f'No label image has a labeled pixel; the first is {first}.')
     if contents.depth and not ranges:
-        raise DatasetError(f'No pixel of any depth image is known, from {first} on.')
+        raise DatasetError(f'No depth image has a known pixel; the first is {first}.')
     return contents

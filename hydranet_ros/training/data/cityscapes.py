@@ -1,4 +1,4 @@
-"""Cityscapes: labels, and depth from disparity through the camera file."""
+"""Cityscapes: labels, and depth computed from disparity and the camera file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hydranet_ros.training.data.reader import Frame, FrameReader
 from hydranet_ros.training.data.source import DataSource
 
 _IMAGE, _SPLITS = '_leftImg8bit', ('train', 'val', 'test')
-# Variant to the ending of the label files, and the class map that fits it.
+# Variant: (suffix of the label files, matching class map).
 _LABELS = {
     'labelIds': ('_gtFine_labelIds', 'cityscapes_kitti6'),
     'labelTrainIds': ('_gtFine_labelTrainIds', 'cityscapes19_kitti6'),
@@ -25,14 +25,14 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class CityscapesReader(FrameReader):
-    """Frames whose depth is a disparity and whose camera is a file of each frame."""
+    """Frames with depth stored as disparity and a camera file for each frame."""
 
     def read_depth(self, frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
         """
-        Return metres, (H, W) float32, 0 unknown.
+        Return depth in meters, (H, W) float32, 0 unknown.
 
-        A stored p > 0 is the disparity (p - 1) / 256; the depth is baseline · fx / disparity.
-        Both p = 0 and the disparity 0 (p = 1, which is infinitely far) are unknown.
+        A stored value p > 0 means the disparity (p - 1) / 256, and depth is baseline · fx /
+        disparity. Both p = 0 and the disparity 0 (p = 1, infinitely far) are unknown.
         """
         assert frame.depth is not None
         assert frame.calibration is not None
@@ -44,16 +44,16 @@ class CityscapesReader(FrameReader):
         return depth
 
     def read_focal_length(self, frame: Frame) -> float:
-        """Return fx of the camera file, 0 without one."""
+        """Return fx of the camera file; 0 without one."""
         return 0.0 if frame.calibration is None else cityscapes_camera(frame.calibration).fx
 
 
 def open_cityscapes(source: DataSource) -> FrameReader:
     """
-    Open ``leftImg8bit/<split>/CITY/*`` with what there is of ``gtFine`` and ``disparity``.
+    Open ``leftImg8bit/<split>/CITY/*`` with the folders ``gtFine`` and ``disparity`` if present.
 
-    A folder that is there has to be whole; disparity needs ``camera``. The variant labelIds
-    (default) or labelTrainIds says which label files are read, each with the map that fits.
+    Each present folder must be complete, and ``disparity`` needs ``camera``. The variant,
+    ``labelIds`` (default) or ``labelTrainIds``, selects the label files and the class map.
 
     :raises DatasetError: if the split is unknown, or there is no image or no annotation.
     """
@@ -67,22 +67,23 @@ def open_cityscapes(source: DataSource) -> FrameReader:
     }
     if have['disparity'] and not have['camera']:
         raise DatasetError(
-            f'{root / "camera" / source.split} is missing: without it the disparity is no depth.'
+            f'{root / "camera" / source.split} is missing; depth is computed from disparity and '
+            'the camera files.'
         )
-    ending, fitting = _LABELS[source.variant or 'labelIds']
+    suffix, class_map = _LABELS[source.variant or 'labelIds']
 
-    def beside(image: Path, name: str, text: str) -> Path | None:
+    def annotation(image: Path, name: str, text: str) -> Path | None:
         stem = image.stem.removesuffix(_IMAGE)
         return root / name / source.split / image.parent.name / f'{stem}{text}'
 
     frames = tuple(
         Frame(
             path.stem.removesuffix(_IMAGE), path,
-            beside(path, 'gtFine', f'{ending}.png') if have['gtFine'] else None,
-            beside(path, 'disparity', '_disparity.png') if have['disparity'] else None,
-            calibration=beside(path, 'camera', '_camera.json') if have['camera'] else None,
+            annotation(path, 'gtFine', f'{suffix}.png') if have['gtFine'] else None,
+            annotation(path, 'disparity', '_disparity.png') if have['disparity'] else None,
+            calibration=annotation(path, 'camera', '_camera.json') if have['camera'] else None,
         )
         for path in files.listed(root / 'leftImg8bit' / source.split,
                                  f'*/*{_IMAGE}.png', f'*/*{_IMAGE}.jpg')
     )  # fmt: skip
-    return CityscapesReader(frames, load_class_map(source.classes or fitting, source.merge))
+    return CityscapesReader(frames, load_class_map(source.classes or class_map, source.merge))

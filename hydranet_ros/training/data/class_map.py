@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, PresetError
-from hydranet_ros.model_files.metadata import UNLABELLED, ClassInfo
+from hydranet_ros.model_files.metadata import UNLABELED, ClassInfo
 from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.model_files.yaml_config import load_yaml
 from hydranet_ros.resources import config_file
@@ -50,7 +50,7 @@ class ClassMap:
             unknown = np.unique(ids[mapped == _UNKNOWN])
             known = np.flatnonzero(self.table != _UNKNOWN)
             raise DatasetError(
-                f'{where} holds the ids {_ranges(unknown)}, which are not in the class map '
+                f'{where} has the ids {_ranges(unknown)}, which are not in the class map '
                 f'{self.name}; allowed: {_ranges(known)}. Choose another map with classes=NAME: '
                 f'{", ".join(class_map_names())}.'
             )
@@ -103,7 +103,7 @@ def identity_map(table: str) -> ClassMap:
     """Return the map of a data set that stores the ids of the class table ``table``, and 255."""
     classes = load_classes(table)
     ids = {item.id: item.name for item in classes}
-    return build_map(table, table, {**ids, UNLABELLED: ''}, {name: name for name in ids.values()})
+    return build_map(table, table, {**ids, UNLABELED: ''}, {name: name for name in ids.values()})
 
 
 def build_map(name: str, table: str, ids: Mapping[int, str], names: Mapping[str, str]) -> ClassMap:
@@ -120,8 +120,8 @@ def build_map(name: str, table: str, ids: Mapping[int, str], names: Mapping[str,
     lookup = np.full(1 << 16, _UNKNOWN, np.int16)
     for number, source in ids.items():
         if not 0 <= number < 1 << 16:
-            raise DatasetError(f'{name}: ids holds {number!r}; allowed: whole numbers 0..65535.')
-        lookup[number] = targets[names[source]] if source in names else UNLABELLED
+            raise DatasetError(f'{name}: ids has {number!r}; allowed: whole numbers 0..65535.')
+        lookup[number] = targets[names[source]] if source in names else UNLABELED
     return ClassMap(name, classes, lookup)
 
 

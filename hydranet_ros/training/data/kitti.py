@@ -1,4 +1,4 @@
-"""KITTI: semantics, annotated depth, and raw drives with Velodyne."""
+"""KITTI: semantics, annotated depth, and raw drives with Velodyne scans."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hydranet_ros.training.data.reader import Frame, FrameReader
 from hydranet_ros.training.data.source import DataSource
 
 CAMERAS = ('image_02', 'image_03')
-# Of annotated depth; the authors' own files of the paper are value / 800.
+# Stored depth per meter of annotated depth; the paper's authors use 800 in their files.
 DEPTH_SCALE = 256.0
 _CAMERA = re.compile(r'^image_0?([23])$')
 _SCAN_BYTES = 16
@@ -27,7 +27,7 @@ _SCAN_BYTES = 16
 
 @dataclass(frozen=True)
 class KittiReader(FrameReader):
-    """Frames whose focal length is in the calibration file of their day."""
+    """Frames with the focal length in the calibration file of their day."""
 
     def read_focal_length(self, frame: Frame) -> float:
         """Return fx of the rectified camera, from ``P_rect``."""
@@ -40,16 +40,16 @@ class KittiReader(FrameReader):
 @dataclass(frozen=True)
 class VelodyneReader(KittiReader):
     """
-    Frames whose depth is a scan of the Velodyne; sparse, and the nearest point of a pixel wins.
+    Frames with sparse depth from a Velodyne scan; each pixel takes its nearest point.
 
-    :param eigen: as the protocol of the Eigen test split has it: distance along Velodyne's
-        forward axis instead of the camera's optical axis, and pixels counted from 1.
+    :param eigen: follow the protocol of the Eigen test split: distance along the forward axis of
+        the Velodyne instead of the optical axis, and pixels counted from 1.
     """
 
     eigen: bool = False
 
     def read_depth(self, frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Return metres, (H, W) float32, 0 where no point fell."""
+        """Return depth in meters, (H, W) float32, 0 without a point."""
         assert frame.depth is not None
         assert frame.calibration is not None
         matrix = velodyne_to_image(frame.calibration.parent, _camera(frame.image))
@@ -58,9 +58,9 @@ class VelodyneReader(KittiReader):
 
 def read_scan(path: Path) -> NDArray[np.float32]:
     """
-    Return the points of a scan, (N, 3) float32 metres: x ahead, y left, z up.
+    Read the points of a scan, (N, 3) float32 meters: x forward, y left, z up.
 
-    :raises DatasetError: if the file is missing, empty or cut off.
+    :raises DatasetError: if the file is missing, empty or truncated.
     """
     try:
         data = path.read_bytes()
@@ -75,7 +75,7 @@ def project(
     points: NDArray[np.float32], matrix: NDArray, size: tuple[int, int], *, eigen: bool = False
 ) -> NDArray[np.float32]:
     """
-    Return the depth image (H, W) float32 of points (N, 3), 0 where none fell.
+    Project points (N, 3) to a depth image, (H, W) float32 meters, 0 without a point.
 
     :param matrix: (3, 4), see :func:`~hydranet_ros.training.data.calibration.velodyne_to_image`.
     :param size: (height, width) of the image.
@@ -88,22 +88,22 @@ def project(
     column, row = (
         np.rint(axis[ahead] / depth[ahead]).astype(np.int64) - eigen for axis in (across, down)
     )
-    metres = points[ahead, 0] if eigen else depth[ahead]
+    distance = points[ahead, 0] if eigen else depth[ahead]
     inside = (column >= 0) & (row >= 0) & (column < size[1]) & (row < size[0])
-    column, row, metres = column[inside], row[inside], metres[inside]
+    column, row, distance = column[inside], row[inside], distance[inside]
     image = np.zeros(size, np.float32)
-    far_first = np.argsort(-metres, kind='stable')
-    image[row[far_first], column[far_first]] = metres[far_first]
+    far_first = np.argsort(-distance, kind='stable')
+    image[row[far_first], column[far_first]] = distance[far_first]
     return image
 
 
 def open_kitti_semantics(source: DataSource) -> FrameReader:
     """
-    Open ``training/image_2/NNNNNN_10.png`` with ``training/semantic/`` alike (labelIds).
+    Open ``training/image_2/NNNNNN_10.png`` with ``training/semantic/NNNNNN_10.png`` (labelIds).
 
-    The split is train (all), test (no labels), or the name of a file that lists the stems. The
-    set brings no calibration; where ``training/calib_cam_to_cam`` of the stereo benchmark has
-    been put, the focal length is read there.
+    The split is ``train`` (all), ``test`` (no labels), or the name of a file that lists stems.
+    The set has no calibration. If ``training/calib_cam_to_cam`` of the stereo benchmark is
+    present, it gives the focal length.
 
     :raises DatasetError: if a folder is missing.
     """
@@ -129,10 +129,11 @@ def open_kitti_semantics(source: DataSource) -> FrameReader:
 
 def open_kitti_depth(source: DataSource) -> FrameReader:
     """
-    Open ``[train|val/]DRIVE/proj_depth/groundtruth/image_0{2,3}/N.png``, metres = value / 256.
+    Open ``[train|val/]DRIVE/proj_depth/groundtruth/image_0{2,3}/N.png``, meters = value / 256.
 
-    Images and calibration come from the raw tree, ``images`` (default: the same root). The split
-    is train, val, or a list of BTS; without the level train|val only train is known.
+    Images and calibration come from the raw data in the folder ``images`` (default: the root).
+    The split is ``train``, ``val``, or a list file of BTS. Without the folders ``train`` and
+    ``val``, only the split ``train`` exists.
 
     :raises DatasetError: if no depth image is found, or the list is malformed.
     """
@@ -156,21 +157,22 @@ def _listed_depth(source: DataSource, raw: Path) -> Iterable[Frame]:
     path, folders = source.path / source.split, _Folders()
     for number, line in enumerate(files.read_lines(path), 1):
         image, depth, _ = bts_line(line, f'{path}, entry {number}')
-        places = [source.path / level / depth for level in ('', 'train', 'val')]
-        found = next((place for place in places if place.is_file()), places[0])
-        picture = raw / image
-        yield _frame(folders.image(picture.parent, picture.stem), found if depth else None)
+        candidates = [source.path / level / depth for level in ('', 'train', 'val')]
+        found = next((path for path in candidates if path.is_file()), candidates[0])
+        listed = raw / image
+        yield _frame(folders.image(listed.parent, listed.stem), found if depth else None)
 
 
 def open_kitti_raw(source: DataSource) -> FrameReader:
     """
     Open ``DATE/DRIVE/image_0{2,3}/data/N.{png,jpg}`` with ``velodyne_points/data/N.bin``.
 
-    A frame without a scan has no depth (some drives have gaps). The split is train (all), or the
-    name of a list with a line ``DATE/DRIVE N l`` (or ``r``) or ``DATE/DRIVE/image_02/data/N.png``
-    a frame. The variant is image_02, image_03 or eigen (image_02, see :class:`VelodyneReader`).
+    A frame without a scan has no depth; some drives have gaps. The split is ``train`` (all), or
+    the name of a list file with lines such as ``DATE/DRIVE N l`` (or ``r``) or
+    ``DATE/DRIVE/image_02/data/N.png``. The variant is ``image_02``, ``image_03`` or ``eigen``
+    (image_02, see :class:`VelodyneReader`).
 
-    :raises DatasetError: if no image is found, a drive has no scan at all, or a list is malformed.
+    :raises DatasetError: if no image is found, a drive has no scan, or a list is malformed.
     """
     eigen, folders = source.variant == 'eigen', _Folders()
     cameras = CAMERAS if not source.variant else ('image_02' if eigen else source.variant,)
@@ -203,45 +205,46 @@ def _listed_image(root: Path, line: str, where: Path, folders: _Folders) -> Path
 
 
 class _Folders:
-    """The names of files by folder, each folder listed once: drives have thousands of frames."""
+    """A cache of folder listings: drives have thousands of frames."""
 
     def __init__(self) -> None:
         self._names: dict[Path, frozenset[str]] = {}
 
     def names(self, folder: Path) -> frozenset[str]:
-        """Return the names in a folder, none if it is missing."""
+        """Return the names in a folder; none if it is missing."""
         if folder not in self._names:
             there = folder.iterdir() if folder.is_dir() else ()
             self._names[folder] = frozenset(path.name for path in there)
         return self._names[folder]
 
     def image(self, folder: Path, stem: str) -> Path:
-        """Return the image of a stem; the raw tree has .png, converted ones have .jpg."""
+        """Return the image of a stem: .png in the raw data, .jpg in converted data."""
         names = self.names(folder)
         suffix = '.jpg' if f'{stem}.jpg' in names and f'{stem}.png' not in names else '.png'
         return folder / f'{stem}{suffix}'
 
     def scan(self, image: Path) -> Path | None:
-        """Return the scan of an image, ``None`` in a gap of its drive.
+        """
+        Return the scan of an image; ``None`` in a gap of its drive.
 
-        :raises DatasetError: if the drive has no scan at all.
+        :raises DatasetError: if the drive has no scan.
         """
         folder = image.parents[2] / 'velodyne_points' / 'data'
         names = self.names(folder)
         if not any(name.endswith('.bin') for name in names):
-            raise DatasetError(f'{folder} holds no *.bin: the drive has no scan of the Velodyne.')
+            raise DatasetError(f'{folder} has no *.bin: the drive has no Velodyne scan.')
         return folder / f'{image.stem}.bin' if f'{image.stem}.bin' in names else None
 
 
 def _frame(image: Path, depth: Path | None) -> Frame:
-    """Make the frame of an image of the raw tree."""
+    """Return the frame of an image in the raw data."""
     day = image.parents[3]
     name = image.relative_to(day).with_suffix('').as_posix().replace('/data/', '/')
     return Frame(name, image, depth=depth, calibration=day / 'calib_cam_to_cam.txt')
 
 
 def _camera(image: Path) -> str:
-    """Return ``02`` or ``03``: the camera that a path tells of."""
+    """Return the camera in a path: ``02``, the default, or ``03``."""
     found = next((m for part in reversed(image.parts) if (m := _CAMERA.match(part))), None)
     return f'0{found[1]}' if found else '02'
 

@@ -1,4 +1,4 @@
-"""NYUDv2 as pictures: the folders with list files, and the "sync" frames of BTS."""
+"""NYUDv2 as image files: folders with list files, and the "sync" frames of BTS."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FOLDERS = {
 
 def open_nyud(source: DataSource) -> FrameReader:
     """
-    Open the folders that ``<split>_list_depth.txt`` names, line by line.
+    Open the files that the lines of ``<split>_list_depth.txt`` name.
 
-    Two to four columns separated by TABs: image, labels, depth, normals; a folder that is called
-    ``depth`` or the like says what it holds wherever it stands. Metres are value / 5000.
+    A line has two to four columns separated by tabs: image, labels, depth, normals. A folder
+    name such as ``depth`` overrides the meaning of the column. Meters are value / 5000.
 
-    :raises DatasetError: if there is no list, or a line is not as said.
+    :raises DatasetError: if there is no list, or a line is malformed.
     """
     path = _list_file(source)
     frames = tuple(
@@ -42,23 +42,23 @@ def _list_file(source: DataSource) -> Path:
     names = [source.split]
     if not source.split.endswith('.txt'):
         names = [f'{source.split}_list_depth.txt', f'{source.split}_list.txt']
-    places = [folder / name for name in names for folder in (source.path, source.path.parent)]
-    for place in places:
-        if place.is_file():
-            return place
+    candidates = [folder / name for name in names for folder in (source.path, source.path.parent)]
+    for path in candidates:
+        if path.is_file():
+            return path
     raise DatasetError(
-        f'{places[0]} is missing; searched: {", ".join(map(str, places))}. The split of this kind '
-        'is train, val, or the name of a list file.'
+        f'{candidates[0]} is missing; searched: {", ".join(map(str, candidates))}. The split of '
+        'this kind is train, val, or the name of a list file.'
     )
 
 
 def _list_frame(root: Path, line: str, where: str) -> Frame:
     columns = line.split('\t')
     if not 2 <= len(columns) <= len(_COLUMNS):
-        raise DatasetError(f'{where}: got {line!r}, expected 2 to 4 paths separated by TABs.')
+        raise DatasetError(f'{where}: got {line!r}, expected 2 to 4 paths separated by tabs.')
     found: dict[str, Path] = {}
-    for place, text in zip(_COLUMNS, columns):
-        column = _FOLDERS.get(Path(text).parent.name, place)
+    for default, text in zip(_COLUMNS, columns):
+        column = _FOLDERS.get(Path(text).parent.name, default)
         if column in found:
             raise DatasetError(f'{where}: {line!r} names two files for {column}.')
         found[column] = root / text.strip()
@@ -70,12 +70,12 @@ def _list_frame(root: Path, line: str, where: str) -> Frame:
 
 def open_nyud_sync(source: DataSource) -> FrameReader:
     """
-    Open ``SCENE/rgb_NNNNN.jpg`` with ``SCENE/sync_depth_NNNNN.png``, metres = value / 1000.
+    Open ``SCENE/rgb_NNNNN.jpg`` with ``SCENE/sync_depth_NNNNN.png``, meters = value / 1000.
 
-    The scenes lie in ``<split>/`` or, for the split train, right in the root; a split that ends
-    in ``.txt`` is a list of BTS (image, depth or None, focal length).
+    The scenes are in the folder ``<split>`` or, for the split ``train``, in the root. A split
+    that ends in ``.txt`` is a list file of BTS: image, depth or ``None``, focal length.
 
-    :raises DatasetError: if there is no such image, or the list is malformed.
+    :raises DatasetError: if there is no image, or the list is malformed.
     """
     if source.split.endswith('.txt'):
         frames = _bts_frames(source)
@@ -110,9 +110,9 @@ def _bts_frames(source: DataSource) -> tuple[Frame, ...]:
 
 def bts_line(line: str, where: str) -> tuple[str, str, float]:
     """
-    Return (image, depth, focal length) of a line of BTS's lists; depth is empty for ``None``.
+    Parse a line of a BTS list: (image, depth, focal length); depth is empty for ``None``.
 
-    :raises DatasetError: if the line has not these three columns.
+    :raises DatasetError: if the line does not have these three columns.
     """
     try:
         image, depth, focal_length = line.split()

@@ -1,7 +1,7 @@
 """
-The 894 classes of NYUDv2 to 40, by a table that the user gives.
+Map the 894 classes of NYUDv2 to 40 with a table that the user provides.
 
-The table is Gupta et al.'s (CVPR 2013), a file of theirs that cannot be part of this package.
+The table is by Gupta et al. (CVPR 2013) and cannot be part of this package.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ BY_NAME = 'nyud40_by_name'
 FILES = ('classMapping40.mat', 'nyud894_nyud40.csv', 'nyud894_nyud40.yaml')
 _TABLE = 'nyud40'
 _HELP = (
-    'It comes with the code of Gupta et al., CVPR 2013, and with the meta data of several NYUDv2 '
-    'tools (ankurhanda/nyuv2-meta-data): classMapping40.mat. A .csv with the columns id (1..894) '
-    f'and class (1..40 or its name) does as well, or classes={BY_NAME}, which labels only what '
-    'bears the very name of one of the 40 classes and leaves the rest unlabelled.'
+    'The file classMapping40.mat is in the code of Gupta et al., CVPR 2013, and in '
+    'ankurhanda/nyuv2-meta-data. Alternatives: a .csv with the columns id (1..894) and class '
+    f'(1..40 or its name), or classes={BY_NAME}, which labels only the classes that have the name '
+    'of one of the 40 and leaves the rest unlabeled.'
 )
 
 
 def nyud_map(choice: str, folder: Path, names: Sequence[str], merge: Sequence[str]) -> ClassMap:
     """
-    Return the map of stored ids (0 unlabelled, 1..894) to the 40 classes.
+    Return the map from stored ids (0 unlabeled, 1..894) to the 40 classes.
 
     :param choice: path of a ``.mat``, ``.csv`` or ``.yaml`` file, the name of a class map,
         :data:`BY_NAME`, or empty for one of :data:`FILES` in ``folder``.
-    :param names: of the stored ids from 1 on.
+    :param names: names of the stored ids, from id 1.
     :raises DatasetError: if there is no table, or it is malformed.
     """
     if choice == BY_NAME:
         return _by_name(names)
-    path = Path(choice) if choice else _beside(folder)
+    path = Path(choice) if choice else _find_table(folder)
     if path.suffix not in ('.mat', '.csv'):
         return load_class_map(str(path), merge)
     if merge:
@@ -48,13 +48,13 @@ def nyud_map(choice: str, folder: Path, names: Sequence[str], merge: Sequence[st
     return _numbered(str(path), rows)
 
 
-def _beside(folder: Path) -> Path:
+def _find_table(folder: Path) -> Path:
     for name in FILES:
         if (folder / name).is_file():
             return folder / name
     raise DatasetError(
-        f'{folder} holds none of {", ".join(FILES)}: the map of 894 classes to 40 is needed to '
-        f'read the labels. Put it there, or give classes=FILE. {_HELP}'
+        f'{folder} has none of {", ".join(FILES)}. The map of 894 classes to 40 is needed to '
+        f'read the labels: put it there, or give classes=FILE. {_HELP}'
     )
 
 
@@ -65,13 +65,13 @@ def _by_name(names: Sequence[str]) -> ClassMap:
 
 
 def _numbered(name: str, rows: Mapping[int, int]) -> ClassMap:
-    """Build the map of ids to the class numbers 1..40, 0 unlabelled."""
+    """Build a map from ids to the class numbers 1..40, 0 unlabeled."""
     classes = [item.name for item in load_classes(_TABLE)]
     wrong = sorted({target for target in rows.values() if not 0 <= target <= len(classes)})
     if wrong or not rows:
         raise DatasetError(
             f'{name}: {len(rows)} rows, classes {wrong[:5]}; allowed: 1..{len(classes)}, or 0 for '
-            f'unlabelled. {_HELP}'
+            f'unlabeled. {_HELP}'
         )
     ids = {0: '', **{number: classes[t - 1] if t else '' for number, t in rows.items()}}
     return build_map(name, _TABLE, ids, {item: item for item in classes})

@@ -1,4 +1,4 @@
-"""Sets whose annotations lie beside their images: CamVid, scenes, coloured, plain folders."""
+"""Data sets with annotations next to the images: CamVid, scenes, colored labels, folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.data import files
 from hydranet_ros.training.data.class_map import ClassMap, load_class_map
 from hydranet_ros.training.data.reader import Frame, FrameReader
@@ -37,13 +37,13 @@ def open_camvid(source: DataSource) -> FrameReader:
 
 def open_scenes(source: DataSource) -> FrameReader:
     """
-    Open what ``hydranet scenes`` wrote: labels and depth for every image.
+    Open the output of ``hydranet scenes``: labels and depth for every image.
 
     :raises DatasetError: if the manifest is missing or damaged.
     """
     path = source.path / 'manifest.json'
     if not path.is_file():
-        raise DatasetError(f'{path} is missing; write the set with: hydranet scenes OUT')
+        raise DatasetError(f'{path} is missing; create the set with: hydranet scenes OUT')
     manifest = files.read_json(path)
     try:
         scale = float(manifest['depth_scale'])
@@ -54,7 +54,7 @@ def open_scenes(source: DataSource) -> FrameReader:
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise DatasetError(
             f'{path} is damaged ({err!r}); expected depth_scale and frames, each with '
-            'name and fx. Write the set again with: hydranet scenes OUT'
+            'name and fx. Create the set again with: hydranet scenes OUT'
         ) from err
     return FrameReader(frames, load_class_map(classes, source.merge), scale)
 
@@ -68,22 +68,22 @@ def _scene_frame(root: Path, row: Mapping[str, Any]) -> Frame:
 
 
 @dataclass(frozen=True)
-class ColouredReader(FrameReader):
-    """Labels in the colours of a class table; any other colour is unlabelled."""
+class ColoredReader(FrameReader):
+    """Labels in the colors of a class table; any other color is unlabeled."""
 
     def read_labels(self, path: Path) -> NDArray[np.uint8]:
-        """Return class ids, (H, W) uint8, 255 unlabelled."""
+        """Return class ids, (H, W) uint8, 255 unlabeled."""
         assert self.classes is not None
-        coloured = files.read_image(path)
-        labels = np.full(coloured.shape[:2], UNLABELLED, np.uint8)
+        colored = files.read_image(path)
+        labels = np.full(colored.shape[:2], UNLABELED, np.uint8)
         for item in self.classes.classes:
-            labels[(coloured == item.color).all(-1)] = item.id
+            labels[(colored == item.color).all(-1)] = item.id
         return labels
 
 
-def open_coloured(source: DataSource) -> FrameReader:
+def open_colored(source: DataSource) -> FrameReader:
     """
-    Open ``NAME.png`` with ``segm_gt_NAME.png``, the arrangement of the published KITTI example.
+    Open ``NAME.png`` with ``segm_gt_NAME.png``, the layout of the published KITTI example.
 
     :raises DatasetError: if there is no such file.
     """
@@ -91,30 +91,30 @@ def open_coloured(source: DataSource) -> FrameReader:
     for path in files.listed(source.path, 'segm_gt_*.png'):
         name = path.name.removeprefix('segm_gt_')
         frames.append(Frame(Path(name).stem, source.path / name, path))
-    return ColouredReader(tuple(frames), load_class_map(source.classes, source.merge))
+    return ColoredReader(tuple(frames), load_class_map(source.classes, source.merge))
 
 
 def open_folder(source: DataSource) -> FrameReader:
     """
-    Open ``images/NAME.*`` with any of ``labels/``, ``depth/`` and ``normals/`` ``NAME.png``.
+    Open ``images/NAME.*`` with ``NAME.png`` in any of ``labels``, ``depth`` and ``normals``.
 
-    NAME may hold folders. An image may lack any annotation; an annotation without an image is an
-    error, since it tells of names that do not fit. ``manifest.json`` may give ``depth_scale``,
-    ``focal_length``, ``classes`` (a class map) and ``images``, by NAME, with ``focal_length``.
+    NAME may contain folders. An image may have no annotation; an annotation without an image is
+    an error. ``manifest.json`` may have the keys ``depth_scale``, ``focal_length``, ``classes``
+    (a class map) and ``images``, a mapping from NAME to its ``focal_length``.
 
-    :raises DatasetError: if there is no image, no annotation fits, or depth has no scale.
+    :raises DatasetError: if there is no image, no annotation, or no scale of the depth.
     """
     root = source.path
     images = _by_name(root / 'images', files.IMAGE_SUFFIXES)
     if not images:
-        raise DatasetError(f'{root / "images"} holds no image ({", ".join(_PATTERNS)}).')
+        raise DatasetError(f'{root / "images"} has no image ({", ".join(_PATTERNS)}).')
     labels, depth, normals = (_annotations(root / kind, images) for kind in _ANNOTATIONS)
     manifest = _manifest(root / 'manifest.json')
     scale = source.depth_scale or manifest.depth_scale
     if depth and not scale:
         raise DatasetError(
-            f'{root / "depth"} has no scale: give depth_scale=N (metres are the stored value / N, '
-            f'1000 for millimetres), or "depth_scale" in {root / "manifest.json"}.'
+            f'{root / "depth"} has no scale: give depth_scale=N (meters are the stored value / N, '
+            f'1000 for millimeters), or "depth_scale" in {root / "manifest.json"}.'
         )
     frames = tuple(
         Frame(name, path, labels.get(name), depth.get(name), normals.get(name),
@@ -143,25 +143,25 @@ def _manifest(path: Path) -> _Manifest:
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise DatasetError(
-            f'{path} is damaged ({err!r}); it may hold depth_scale, focal_length, classes and '
-            'images, a mapping of NAME to {"focal_length": pixels}.'
+            f'{path} is damaged ({err!r}); it may have depth_scale, focal_length, classes and '
+            'images, a mapping from NAME to {"focal_length": pixels}.'
         ) from err
 
 
 def _folder_classes(source: DataSource, manifest: _Manifest) -> ClassMap | None:
     name = source.classes or manifest.classes
     if not name and source.merge:
-        raise DatasetError(f'{source.root}: merge needs a class map; give classes=NAME too.')
+        raise DatasetError(f'{source.root}: merge needs a class map; add classes=NAME.')
     return load_class_map(name, source.merge) if name else None
 
 
 def _annotations(folder: Path, images: Mapping[str, Path]) -> dict[str, Path]:
     found = _by_name(folder, ('.png',))
-    lonely = sorted(set(found) - set(images))
-    if lonely:
+    orphans = sorted(set(found) - set(images))
+    if orphans:
         raise DatasetError(
-            f'{found[lonely[0]]} has no image of the same name in {folder.parent / "images"} '
-            f'({len(lonely)} such files).'
+            f'{found[orphans[0]]} has no image of the same name in {folder.parent / "images"} '
+            f'({len(orphans)} files without an image).'
         )
     return found
 

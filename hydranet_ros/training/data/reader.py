@@ -1,8 +1,8 @@
 """
-Samples that are read when they are asked for.
+Data sets that read their samples on access.
 
-A reader is a small frozen object: its length is known at once, ``[i]`` reads one sample, and it
-can be pickled, so that the workers of a data loader can be other processes.
+A reader is a small frozen object: ``len()`` reads no file, ``[i]`` reads one sample, and pickling
+sends it to the worker processes of a data loader.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from hydranet_ros.training.sample import Sample
 
 
 class Reader(Sequence[Sample]):
-    """What every data set is; a subclass says how many samples there are and reads one."""
+    """A data set; subclasses implement ``__len__`` and :meth:`read`."""
 
     @abstractmethod
     def read(self, index: int) -> Sample:
         """Read sample ``index``, 0 to ``len(self) - 1``."""
 
     def check(self, index: int) -> Sample:
-        """Return sample ``index`` with all annotations; its image need only have the shape."""
+        """Read all annotations of sample ``index``; of its image only the shape is valid."""
         return self.read(index)
 
     def describe(self, index: int) -> str:
-        """Return what names sample ``index`` to the user: a file, best."""
+        """Return a name of sample ``index`` for messages, preferably a file."""
         return self.read(index).name
 
     def image_path(self, index: int) -> Path | None:
-        """Return the file that holds the image of sample ``index`` alone, if there is one."""
+        """Return the image file of sample ``index``; ``None`` without a file of its own."""
         return None
 
     @overload
@@ -52,7 +52,7 @@ class Reader(Sequence[Sample]):
 
 @dataclass(frozen=True)
 class Picked(Reader):
-    """Some samples of another reader."""
+    """A selection of the samples of another reader."""
 
     samples: Reader
     indices: tuple[int, ...]
@@ -61,25 +61,25 @@ class Picked(Reader):
         return len(self.indices)
 
     def read(self, index: int) -> Sample:
-        """Read the sample that ``indices`` names."""
+        """Read the selected sample."""
         return self.samples.read(self.indices[index])
 
     def check(self, index: int) -> Sample:
-        """Check the sample that ``indices`` names."""
+        """Check the selected sample."""
         return self.samples.check(self.indices[index])
 
     def describe(self, index: int) -> str:
-        """Describe the sample that ``indices`` names."""
+        """Describe the selected sample."""
         return self.samples.describe(self.indices[index])
 
     def image_path(self, index: int) -> Path | None:
-        """Return the image file of the sample that ``indices`` names."""
+        """Return the image file of the selected sample."""
         return self.samples.image_path(self.indices[index])
 
 
 @dataclass(frozen=True)
 class _Wrapper(Reader):
-    """Another reader's samples, changed in one respect."""
+    """Base of readers that change the samples of another reader."""
 
     samples: Reader
 
@@ -91,18 +91,18 @@ class _Wrapper(Reader):
         return self.samples.describe(index)
 
     def image_path(self, index: int) -> Path | None:
-        """Return the file of the image."""
+        """Return the image file."""
         return self.samples.image_path(index)
 
 
 @dataclass(frozen=True)
 class Refocused(_Wrapper):
-    """Another reader whose camera is said to have ``focal_length``, in pixels."""
+    """The samples of another reader with another focal length, in pixels."""
 
     focal_length: float
 
     def read(self, index: int) -> Sample:
-        """Read the sample with the other focal length."""
+        """Read the sample."""
         return replace(self.samples.read(index), focal_length=self.focal_length)
 
     def check(self, index: int) -> Sample:
@@ -112,17 +112,17 @@ class Refocused(_Wrapper):
 
 @dataclass(frozen=True)
 class Cached(_Wrapper):
-    """Another reader whose samples are decoded once and kept; a pickled copy starts empty."""
+    """The samples of another reader, decoded once and kept; a pickled copy starts empty."""
 
     _kept: dict[int, Sample] = field(default_factory=dict, compare=False, repr=False)
 
     def read(self, index: int) -> Sample:
-        """Return the sample, read at most once (twice if two threads ask at the same time)."""
+        """Return the sample; concurrent first accesses may decode it more than once."""
         found = self._kept.get(index)
         return found or self._kept.setdefault(index, self.samples.read(index))
 
     def check(self, index: int) -> Sample:
-        """Read the whole sample, so that it is at hand later."""
+        """Read the complete sample, so that it is in the cache."""
         return self.read(index)
 
     def __reduce__(self) -> tuple[type[Cached], tuple[Reader]]:
@@ -134,8 +134,8 @@ class Frame:
     """
     The files of one sample.
 
-    :param focal_length: pixels, 0 where unknown or read from ``calibration``.
-    :param calibration: file that a subclass of :class:`FrameReader` reads the camera from.
+    :param focal_length: pixels; 0 if unknown or in ``calibration``.
+    :param calibration: camera file for subclasses of :class:`FrameReader`.
     """
 
     name: str
@@ -150,13 +150,13 @@ class Frame:
 @dataclass(frozen=True)
 class FrameReader(Reader):
     """
-    Samples whose image and annotations are files of their own.
+    Samples with the image and each annotation in a separate file.
 
-    Subclasses replace the decoding of one annotation.
+    Subclasses override the decoding of an annotation.
 
-    :param classes: map of the stored ids, ``None`` where they are the class ids.
-    :param depth_scale: metres are the stored value divided by this.
-    :param unknown_depth: stored values that mean unknown, besides 0.
+    :param classes: map of the stored ids; ``None`` if they are the class ids.
+    :param depth_scale: stored value per meter.
+    :param unknown_depth: stored values besides 0 that mean unknown.
     """
 
     frames: tuple[Frame, ...]
@@ -173,19 +173,19 @@ class FrameReader(Reader):
         return self._annotated(frame, files.read_image(frame.image))
 
     def check(self, index: int) -> Sample:
-        """Read all annotations, but of the image only its size."""
+        """Read all annotations, but only the size of the image."""
         frame = self.frames[index]
         blank = np.broadcast_to(np.uint8(0), (*files.image_size(frame.image), 3))
         return self._annotated(frame, blank)
 
     def describe(self, index: int) -> str:
-        """Return the annotations' paths, or the image's where there is none."""
+        """Return the paths of the annotations, or that of the image if there is none."""
         frame = self.frames[index]
         given = [item for item in (frame.labels, frame.depth, frame.normals) if item is not None]
         return ', '.join(str(item) for item in given or [frame.image])
 
     def image_path(self, index: int) -> Path:
-        """Return the file of the image."""
+        """Return the image file."""
         return self.frames[index].image
 
     def _annotated(self, frame: Frame, image: NDArray[np.uint8]) -> Sample:
@@ -200,15 +200,15 @@ class FrameReader(Reader):
         return Sample(frame.name, image, labels, depth, normals, focal_length)
 
     def read_labels(self, path: Path) -> NDArray[np.uint8]:
-        """Return class ids, (H, W) uint8, 255 unlabelled."""
+        """Read class ids, (H, W) uint8, 255 unlabeled."""
         ids = files.read_ids(path)
         return ids.astype(np.uint8) if self.classes is None else self.classes.apply(ids, path)
 
     def read_depth(self, frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
         """
-        Return metres, (H, W) float32, 0 unknown.
+        Read depth in meters, (H, W) float32, 0 unknown.
 
-        :param size: (height, width) of the image, for annotations that have none of their own.
+        :param size: (height, width) of the image, for annotations without a size, such as points.
         """
         assert frame.depth is not None
         raw = files.read_uint16(frame.depth)
@@ -218,5 +218,5 @@ class FrameReader(Reader):
         return depth
 
     def read_focal_length(self, frame: Frame) -> float:
-        """Return pixels, for frames whose camera is in a file; 0 where it is unknown."""
+        """Read the focal length in pixels from the calibration file; 0 if unknown."""
         return 0.0

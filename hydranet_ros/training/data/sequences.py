@@ -1,4 +1,4 @@
-"""RGB-D sequences with poses: colour and depth side by side, and the layout of TUM."""
+"""RGB-D sequences with camera poses: 7-Scenes and similar sets, and TUM."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hydranet_ros.training.data.reader import Frame, FrameReader
 from hydranet_ros.training.data.source import DataSource
 
 _RGBD_SCALE, _TUM_SCALE = 1000.0, 5000.0
-# 7-Scenes and its likes write the largest number where the sensor saw nothing.
-_NOTHING = 65535
-# The focal length that TUM's page names for its depth images where no calibration is used.
+# 7-Scenes and similar sets store this value for pixels without a measurement.
+_NO_MEASUREMENT = 65535
+# The default focal length of the TUM sequences, for use without their calibration.
 TUM_FOCAL_LENGTH = 525.0
 MAX_GAP = 0.02
 
 
 def open_rgbd(source: DataSource) -> FrameReader:
     """
-    Open ``NAME.color.{jpg,png}`` with ``NAME.depth.png`` (mm), in the root or folders below it.
+    Open ``NAME.color.{jpg,png}`` with ``NAME.depth.png`` (mm), in the root or its subfolders.
 
-    0 and 65535 are unknown. ``camera-intrinsics.txt`` (3x3) in the folder or the root gives the
-    focal length.
+    The values 0 and 65535 are unknown. ``camera-intrinsics.txt`` (3x3) in the folder or the root
+    gives the focal length.
 
     :raises DatasetError: if there is no image, or the intrinsics are malformed.
     """
@@ -41,11 +41,11 @@ def open_rgbd(source: DataSource) -> FrameReader:
                 depth=path.with_name(f'{name}.depth.png'), focal_length=_intrinsics(path, root),
             )
         )  # fmt: skip
-    return FrameReader(tuple(frames), depth_scale=_RGBD_SCALE, unknown_depth=(_NOTHING,))
+    return FrameReader(tuple(frames), depth_scale=_RGBD_SCALE, unknown_depth=(_NO_MEASUREMENT,))
 
 
 def _intrinsics(image: Path, root: Path) -> float:
-    """Return fx in pixels, 0 where no file says it."""
+    """Return fx in pixels; 0 without a file."""
     for folder in (image.parent, root):
         path = folder / 'camera-intrinsics.txt'
         if path.is_file():
@@ -55,12 +55,12 @@ def _intrinsics(image: Path, root: Path) -> float:
 
 def open_tum(source: DataSource) -> FrameReader:
     """
-    Open a sequence of TUM (or a folder of sequences): ``rgb.txt``, ``depth.txt``.
+    Open a TUM sequence, or a folder of sequences, by ``rgb.txt`` and ``depth.txt``.
 
-    Each image takes the depth image nearest in time within 20 ms, each depth image once; images
-    without one are left out. Metres are the stored value / 5000.
+    Each image is paired with the depth image nearest in time within 20 ms, and each depth image is
+    used once. Images without one are skipped. Meters are the stored value / 5000.
 
-    :raises DatasetError: if a list is missing or malformed, or no two stamps are near.
+    :raises DatasetError: if a list is missing or malformed, or no pair is within 20 ms.
     """
     frames: list[Frame] = []
     for folder in _tum_folders(source.path):
@@ -68,7 +68,7 @@ def open_tum(source: DataSource) -> FrameReader:
         pairs = associate([stamp for stamp, _ in images], [stamp for stamp, _ in depths])
         if not pairs:
             raise DatasetError(
-                f'{folder / "rgb.txt"}: no stamp is within {MAX_GAP} s of one of depth.txt.'
+                f'{folder / "rgb.txt"}: no stamp is within {MAX_GAP} s of a stamp of depth.txt.'
             )
         for first, second in pairs:
             path = folder / images[first][1]
@@ -83,11 +83,10 @@ def open_tum(source: DataSource) -> FrameReader:
 
 def associate(first: Sequence[float], second: Sequence[float]) -> list[tuple[int, int]]:
     """
-    Pair stamps in seconds that are nearest to one another and within :data:`MAX_GAP`.
+    Pair stamps in seconds that differ by at most :data:`MAX_GAP`, the nearest pairs first.
 
-    :param second: ascending.
-    :returns: pairs of indices, ascending, each index at most once; the nearest pairs come first
-        by right.
+    :param second: ascending stamps.
+    :returns: ascending pairs of indices; each index occurs at most once.
     """
     candidates = []
     for index, stamp in enumerate(first):
@@ -107,12 +106,12 @@ def associate(first: Sequence[float], second: Sequence[float]) -> list[tuple[int
 
 def read_poses(source: DataSource) -> dict[str, NDArray[np.float64]]:
     """
-    Return the camera's poses by the names of the samples: (4, 4), camera to world, metres.
+    Read the camera poses by sample name: (4, 4), camera to world, in meters.
 
-    Of ``rgbd`` the files ``NAME.pose.txt``, of ``tum`` the line of ``groundtruth.txt`` nearest in
-    time within 20 ms; samples without a pose are left out.
+    Sets of the kind ``rgbd`` have files ``NAME.pose.txt``. Sets of the kind ``tum`` use the line
+    of ``groundtruth.txt`` nearest in time within 20 ms. Samples without a pose are skipped.
 
-    :param source: its root is a real path.
+    :param source: a source whose root is an actual path.
     :raises DatasetError: if the kind has no poses, or a file is malformed.
     """
     if source.kind == 'rgbd':
@@ -156,7 +155,7 @@ def _tum_poses(root: Path, folder: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _pose(row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix of (tx, ty, tz, qx, qy, qz, qw)."""
+    """Return the (4, 4) matrix of a row (tx, ty, tz, qx, qy, qz, qw)."""
     x, y, z, w = row[3:] / np.linalg.norm(row[3:])
     pose = np.eye(4)
     pose[:3, :3] = [
@@ -179,7 +178,7 @@ def _tum_name(root: Path, image: Path) -> str:
 
 
 def _stamped(path: Path) -> list[tuple[float, str]]:
-    """Return the (seconds, file) of a list, by time."""
+    """Return the (seconds, file) entries of a list, sorted by time."""
     rows = []
     for line in files.read_lines(path):
         stamp, _, name = line.partition(' ')

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, ModelError
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.evaluation.crops import crop_window
 from hydranet_ros.training.metric_table import require_registered
 from hydranet_ros.training.metrics import NEAREST, ConfusionMatrix, DepthErrors, NormalErrors
@@ -85,7 +85,7 @@ class Tally:
         image = ConfusionMatrix(self.num_classes)
         image.add(truth, prediction)
         self.confusion.merge(image)
-        self.foreign_pixels += int(((truth >= self.num_classes) & (truth != UNLABELLED)).sum())
+        self.foreign_pixels += int(((truth >= self.num_classes) & (truth != UNLABELED)).sum())
         return image.summary()
 
     def _add_depth(self, sample: Sample, prediction: NDArray) -> dict[str, float]:

@@ -190,7 +190,7 @@ def test_the_kitti_example_has_the_iou_of_pixel_sets(data_dir: Path) -> None:
     model = ROOT / 'models' / 'street' / 'street.onnx'
     folder = data_dir / 'kitti'
     result = evaluate(
-        str(model), [f'coloured:{folder}'], EvalOptions(), model_options={'provider': 'cpu'}
+        str(model), [f'colored:{folder}'], EvalOptions(), model_options={'provider': 'cpu'}
     )
     image = cv2.imread(str(folder / '000099.png'))[..., ::-1]
     colors = cv2.imread(str(folder / 'segm_gt_000099.png'))[..., ::-1]

@@ -1,75 +1,43 @@
-"""KITTI and Cityscapes, written small with known values."""
+"""KITTI: semantics, annotated depth, and raw drives, with known values."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from dataset_tools import (
+    AXES,
+    CX,
+    CY,
+    FX,
+    LABEL_IDS,
+    SHIFT,
+    SIZE,
+    calibration_row,
+    opened,
+    write,
+    write_calibration,
+    write_image,
+)
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.training.data.catalog import check_dataset, open_dataset
+from hydranet_ros.training.data.check import check_dataset
 from hydranet_ros.training.data.kitti import project
-from hydranet_ros.training.data.reader import Reader
-from hydranet_ros.training.data.source import DataSource
 
 DAY, DRIVE = '2011_09_26', '2011_09_26_drive_0001_sync'
-SIZE = (40, 60)  # height, width
-FX, CX, CY = 50.0, 30.0, 17.0
-# Velodyne (x ahead, y left, z up) to camera (x right, y down, z ahead), and 0.25 m between them.
-AXES = np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]], float)
-SHIFT = np.array([0.0, -0.1, -0.25])
-BASELINE = 0.06
-
-
-def opened(kind: str, root: Path, **options: object) -> Reader:
-    return open_dataset(DataSource(kind, str(root), **options))  # type: ignore[arg-type]
-
-
-def write_image(path: Path, size: tuple[int, int] = SIZE) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.zeros((*size, 3), np.uint8))
-
-
-def write(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), array)
-
-
-def rectified(focal: float, shift: float) -> np.ndarray:
-    """P_rect of a camera that stands ``shift`` metres to the right of camera 0."""
-    return np.array([[focal, 0, CX, -focal * shift], [0, focal, CY, 0], [0, 0, 1, 0.0]])
-
-
-def row(name: str, values: np.ndarray) -> str:
-    return f'{name}: ' + ' '.join(f'{value:e}' for value in np.ravel(values))
-
-
-def write_calibration(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    cameras = [
-        'calib_time: 09-Jan-2012 13:57:47',
-        row('R_rect_00', np.eye(3)),
-        row('P_rect_00', rectified(FX, 0)),
-        row('P_rect_02', rectified(FX, -BASELINE)),
-        row('P_rect_03', rectified(FX + 1, 0.47)),
-    ]
-    (folder / 'calib_cam_to_cam.txt').write_text('\n'.join(cameras) + '\n')
-    velodyne = ['calib_time: 15-Mar-2012 11:37:16', row('R', AXES), row('T', SHIFT)]
-    (folder / 'calib_velo_to_cam.txt').write_text('\n'.join(velodyne) + '\n')
 
 
 def scan(*camera_points: tuple[float, float, float]) -> np.ndarray:
-    """Points of a scan, (N, 4), that lie at these places in the frame of camera 0."""
+    """Return scan points, (N, 4), at these positions in the frame of camera 0."""
     points = (np.array(camera_points) - SHIFT) @ AXES
     return np.column_stack([points, np.full(len(points), 0.3)]).astype('<f4')
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Two frames of both cameras; the second has no scan. Camera 3 has .jpg images."""
+    """Return raw data: two frames of both cameras; the second has no scan. Camera 3 has .jpg."""
     root = tmp_path / 'raw'
     write_calibration(root / DAY)
     drive = root / DAY / DRIVE
@@ -91,11 +59,11 @@ def test_scans_are_projected_with_the_nearest_point_on_top(raw: Path) -> None:
     assert np.argwhere(first.depth).tolist() == [[17, 30], [22, 35]]
     np.testing.assert_allclose(first.depth[[17, 22], [30, 35]], 10, rtol=1e-5)
     assert first.focal_length == FX
-    assert second.depth is None, 'a gap in the scans is a frame without depth'
+    assert second.depth is None, 'a frame without a scan has no depth'
 
 
-def test_the_principal_point_is_the_file_s_and_not_609(raw: Path) -> None:
-    """A copied error of other code takes cy = 609: then no point of this scan is in the image."""
+def test_the_principal_point_is_that_of_the_file(raw: Path) -> None:
+    """Other implementations use a constant cy = 609."""
     cameras = raw / DAY / 'calib_cam_to_cam.txt'
     text = cameras.read_text().replace(f'{CY:e}', f'{CY + 4:e}').replace(f'{CX:e}', f'{CX - 7:e}')
     cameras.write_text(text)
@@ -104,16 +72,20 @@ def test_the_principal_point_is_the_file_s_and_not_609(raw: Path) -> None:
     assert np.argwhere(sample.depth).tolist() == [[21, 23], [26, 28]]
 
 
-def test_points_are_rotated_as_the_images_were_rectified(raw: Path) -> None:
+def test_the_rectifying_rotation_is_applied_to_the_points(raw: Path) -> None:
     cameras = raw / DAY / 'calib_cam_to_cam.txt'
-    turned = row('R_rect_00', np.diag([-1.0, -1.0, 1.0]))  # half a turn about the optical axis
-    cameras.write_text(cameras.read_text().replace(row('R_rect_00', np.eye(3)), turned))
+    turned = calibration_row(
+        'R_rect_00', np.diag([-1.0, -1.0, 1.0])
+    )  # half a turn about the optical axis
+    cameras.write_text(
+        cameras.read_text().replace(calibration_row('R_rect_00', np.eye(3)), turned)
+    )
     sample = opened('kitti_raw', raw, variant='image_02')[0]
     assert sample.depth is not None
     assert np.argwhere(sample.depth).tolist() == [[12, 25], [12, 26], [17, 31]]
 
 
-def test_each_camera_has_its_own_matrix(raw: Path) -> None:
+def test_each_camera_uses_its_own_projection_matrix(raw: Path) -> None:
     samples = opened('kitti_raw', raw)
     assert len(samples) == 4
     right = samples[2]
@@ -139,9 +111,9 @@ def test_the_projection_agrees_with_opencv() -> None:
     image = project(points, camera @ extrinsic, SIZE)
     rotation, _ = cv2.Rodrigues(AXES)
     pixels, _ = cv2.projectPoints(points.astype(float), rotation, SHIFT, camera, None)
-    metres = (points @ AXES.T + SHIFT)[:, 2]
+    meters = (points @ AXES.T + SHIFT)[:, 2]
     expected = np.full(SIZE, np.inf)
-    for (u, v), z in zip(pixels[:, 0].round().astype(int), metres):
+    for (u, v), z in zip(pixels[:, 0].round().astype(int), meters):
         if z > 0 and 0 <= v < SIZE[0] and 0 <= u < SIZE[1]:
             expected[v, u] = min(expected[v, u], z)
     expected[np.isinf(expected)] = 0
@@ -149,7 +121,7 @@ def test_the_projection_agrees_with_opencv() -> None:
     np.testing.assert_allclose(image, expected, rtol=1e-5)
 
 
-def test_lists_of_frames_choose_from_the_raw_tree(raw: Path) -> None:
+def test_a_list_file_selects_raw_frames(raw: Path) -> None:
     (raw / 'test_files.txt').write_text(f'{DAY}/{DRIVE} 0000000006 l\n{DAY}/{DRIVE} 5 r\n')
     first, second = opened('kitti_raw', raw, split='test_files.txt')
     assert first.name == f'{DRIVE}/image_02/0000000006'
@@ -162,7 +134,7 @@ def test_lists_of_frames_choose_from_the_raw_tree(raw: Path) -> None:
         opened('kitti_raw', raw, split='test_files.txt')
 
 
-def test_what_the_raw_tree_lacks_is_named(raw: Path) -> None:
+def test_a_missing_or_damaged_raw_file_is_named(raw: Path) -> None:
     bin_file = raw / DAY / DRIVE / 'velodyne_points/data/0000000005.bin'
     bin_file.write_bytes(bin_file.read_bytes()[:-3])
     with pytest.raises(DatasetError, match=r'0000000005\.bin has 77 bytes; expected 16'):
@@ -180,17 +152,17 @@ def test_what_the_raw_tree_lacks_is_named(raw: Path) -> None:
     with pytest.raises(DatasetError, match=r'calib_cam_to_cam\.txt is missing'):
         check_dataset(opened('kitti_raw', raw), 0)
     bin_file.unlink()
-    with pytest.raises(DatasetError, match=r'velodyne_points/data holds no \*\.bin'):
+    with pytest.raises(DatasetError, match=r'velodyne_points/data has no \*\.bin'):
         opened('kitti_raw', raw)
     with pytest.raises(DatasetError, match="no split 'val'"):
         opened('kitti_raw', raw, split='val')
 
 
-def test_a_calibration_without_the_camera_is_named(raw: Path) -> None:
+def test_a_calibration_without_a_valid_entry_is_an_error(raw: Path) -> None:
     cameras = raw / DAY / 'calib_cam_to_cam.txt'
     lines = cameras.read_text().splitlines()
     cameras.write_text('\n'.join(line for line in lines if 'P_rect_02' not in line))
-    with pytest.raises(DatasetError, match=r'calib_cam_to_cam\.txt holds no P_rect_02'):
+    with pytest.raises(DatasetError, match=r'calib_cam_to_cam\.txt has no entry P_rect_02'):
         opened('kitti_raw', raw)[0]
     cameras.write_text('\n'.join(lines).replace('R_rect_00: 1.0', 'R_rect_00: x'))
     with pytest.raises(DatasetError, match=r'R_rect_00 is .*expected 9 numbers'):
@@ -206,7 +178,9 @@ def write_annotated(root: Path, camera: str = 'image_02', stem: str = '000000000
 
 
 @pytest.mark.parametrize('level', ['train', ''])
-def test_annotated_depth_with_and_without_its_level(raw: Path, tmp_path: Path, level: str) -> None:
+def test_annotated_depth_is_found_with_and_without_the_folder_train(
+    raw: Path, tmp_path: Path, level: str
+) -> None:
     write_annotated(tmp_path / 'depth' / level)
     write_annotated(tmp_path / 'depth' / level, 'image_03')
     left, right = opened('kitti_depth', tmp_path / 'depth', images=str(raw))
@@ -215,12 +189,12 @@ def test_annotated_depth_with_and_without_its_level(raw: Path, tmp_path: Path, l
     assert np.count_nonzero(left.depth) == 1, 'sparse: the rest stays unknown'
     assert left.labels is None
     assert (left.focal_length, right.focal_length) == (FX, FX + 1)
-    assert right.image.shape == (*SIZE, 3), 'the .jpg of the raw tree'
+    assert right.image.shape == (*SIZE, 3), 'the .jpg of the raw data'
     (only,) = opened('kitti_depth', tmp_path / 'depth', images=str(raw), variant='image_03')
     assert only.name == f'{DRIVE}/image_03/0000000005'
 
 
-def test_the_levels_of_annotated_depth_are_kept_apart(raw: Path, tmp_path: Path) -> None:
+def test_the_splits_of_annotated_depth_are_separate(raw: Path, tmp_path: Path) -> None:
     write_annotated(tmp_path / 'depth/train')
     with pytest.raises(DatasetError, match='depth/val is missing'):
         opened('kitti_depth', tmp_path / 'depth', split='val', images=str(raw))
@@ -229,7 +203,7 @@ def test_the_levels_of_annotated_depth_are_kept_apart(raw: Path, tmp_path: Path)
     assert sample.name.endswith('0000000006')
 
 
-def test_a_list_of_bts_chooses_annotated_depth(raw: Path, tmp_path: Path) -> None:
+def test_a_bts_list_selects_annotated_depth(raw: Path, tmp_path: Path) -> None:
     path = write_annotated(tmp_path / 'depth/val')
     relative = path.relative_to(tmp_path / 'depth/val')
     image = f'{DAY}/{DRIVE}/image_02/data/000000000'
@@ -242,13 +216,13 @@ def test_a_list_of_bts_chooses_annotated_depth(raw: Path, tmp_path: Path) -> Non
     assert second.depth is None
 
 
-def test_an_annotated_depth_without_its_image_is_named(raw: Path, tmp_path: Path) -> None:
+def test_annotated_depth_without_its_image_is_an_error(raw: Path, tmp_path: Path) -> None:
     write_annotated(tmp_path / 'depth', stem='0000000042')
     with pytest.raises(DatasetError, match=r'image_02/data/0000000042\.png is missing'):
         check_dataset(opened('kitti_depth', tmp_path / 'depth', images=str(raw)), 0)
 
 
-def test_annotated_depth_of_eight_bit_or_another_size_is_named(raw: Path, tmp_path: Path) -> None:
+def test_annotated_depth_of_another_type_or_size_is_an_error(raw: Path, tmp_path: Path) -> None:
     path = write_annotated(tmp_path / 'depth')
     write(path, np.zeros(SIZE, np.uint8))
     with pytest.raises(DatasetError, match=r'0000000005\.png is uint8'):
@@ -257,11 +231,8 @@ def test_annotated_depth_of_eight_bit_or_another_size_is_named(raw: Path, tmp_pa
     with pytest.raises(DatasetError, match=r'\(40, 60\).*\(40, 59\)'):
         check_dataset(opened('kitti_depth', tmp_path / 'depth', images=str(raw)), 0)
     write(path, np.zeros(SIZE, np.uint16))
-    with pytest.raises(DatasetError, match='No pixel of any depth image is known'):
+    with pytest.raises(DatasetError, match='No depth image has a known pixel'):
         check_dataset(opened('kitti_depth', tmp_path / 'depth', images=str(raw)), 0)
-
-
-LABEL_IDS = np.tile(np.array([0, 7, 8, 11, 12, 21, 22, 23, 26, 27, 28, 33], np.uint8), (4, 1))
 
 
 @pytest.fixture
@@ -274,39 +245,39 @@ def semantics(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_semantics_hold_label_ids(semantics: Path) -> None:
+def test_semantics_are_read_as_label_ids(semantics: Path) -> None:
     first, second = opened('kitti_semantics', semantics)
     assert first.labels is not None
     none = 255
     expected = [none, 2, 3, 1, none, 4, none, 0, 5, none, none, none]
     assert first.labels[0].tolist() == expected
-    assert first.focal_length == 0, 'the set says nothing of its cameras'
+    assert first.focal_length == 0, 'the set has no calibration'
     assert second.image.shape == (5, 13, 3), 'sizes vary and nothing is cropped'
 
 
-def test_the_merges_are_off_unless_asked_for(semantics: Path) -> None:
+def test_merges_apply_only_on_request(semantics: Path) -> None:
     merged = opened('kitti_semantics', semantics, merge=('terrain', 'trucks', 'wall'))[0]
     assert merged.labels is not None
     assert merged.labels[0].tolist() == [255, 2, 3, 1, 1, 4, 4, 0, 5, 5, 5, 255]
     only = opened('kitti_semantics', semantics, merge=('terrain',))[0]
     assert only.labels is not None
     assert only.labels[0].tolist() == [255, 2, 3, 1, 255, 4, 4, 0, 5, 255, 255, 255]
-    with pytest.raises(DatasetError, match=r"no option 'walls' to merge.*terrain.*wall"):
+    with pytest.raises(DatasetError, match=r"no options \['walls'\] to merge.*terrain.*wall"):
         opened('kitti_semantics', semantics, merge=('walls',))
 
 
-def test_nineteen_classes_are_in_the_order_of_the_train_ids(semantics: Path) -> None:
+def test_the_19_classes_are_in_the_order_of_the_train_ids(semantics: Path) -> None:
     sample = opened('kitti_semantics', semantics, classes='cityscapes19')[0]
     assert sample.labels is not None
     assert sample.labels[0].tolist() == [255, 0, 1, 2, 3, 8, 9, 10, 13, 14, 15, 18]
 
 
-def test_train_ids_in_place_of_label_ids_are_refused(semantics: Path) -> None:
-    """Read as labelIds they would be a plausible picture: road would be unlabelled, 7 a road."""
+def test_train_ids_instead_of_label_ids_are_an_error(semantics: Path) -> None:
+    """Read as label ids they would look plausible: road would be unlabeled, 7 a road."""
     train_ids = np.tile(np.array([0, 1, 2, 8, 10, 13, 255], np.uint8), (4, 1))
     write(semantics / 'training/semantic/000000_10.png', train_ids)
     write_image(semantics / 'training/image_2/000000_10.png', train_ids.shape)
-    with pytest.raises(DatasetError, match=r'000000_10\.png holds the ids 255.*cityscapes19_k'):
+    with pytest.raises(DatasetError, match=r'000000_10\.png has the ids 255.*cityscapes19_k'):
         check_dataset(opened('kitti_semantics', semantics), 6)
     sample = opened('kitti_semantics', semantics, classes='cityscapes19_kitti6')[0]
     assert sample.labels is not None
@@ -328,72 +299,7 @@ def test_splits_and_calibration_of_semantics(semantics: Path) -> None:
     assert (first.focal_length, second.focal_length) == (0, FX)
 
 
-def test_a_missing_semantic_image_is_named(semantics: Path) -> None:
+def test_a_missing_label_image_is_named(semantics: Path) -> None:
     (semantics / 'training/semantic/000001_10.png').unlink()
     with pytest.raises(DatasetError, match=r'semantic/000001_10\.png is missing'):
         check_dataset(opened('kitti_semantics', semantics), 6)
-
-
-STEM = 'aachen/aachen_000000_000019'
-
-
-@pytest.fixture
-def cityscapes(tmp_path: Path) -> Path:
-    def place(folder: str, ending: str) -> Path:
-        return tmp_path / folder / 'train' / f'{STEM}_{ending}'
-
-    write_image(place('leftImg8bit', 'leftImg8bit.png'), LABEL_IDS.shape)
-    write(place('gtFine', 'gtFine_labelIds.png'), LABEL_IDS)
-    write(place('gtFine', 'gtFine_labelTrainIds.png'), np.full_like(LABEL_IDS, 13))
-    disparity = np.full(LABEL_IDS.shape, 1 + 256 * 20, np.uint16)
-    disparity[0, :3] = 0, 1, 257
-    write(place('disparity', 'disparity.png'), disparity)
-    camera = {'intrinsic': {'fx': 2000.0, 'fy': 2100.0}, 'extrinsic': {'baseline': 0.25}}
-    place('camera', 'camera.json').parent.mkdir(parents=True)
-    place('camera', 'camera.json').write_text(json.dumps(camera))
-    return tmp_path
-
-
-def test_disparity_becomes_depth_through_the_camera_file(cityscapes: Path) -> None:
-    (sample,) = opened('cityscapes', cityscapes)
-    assert sample.name == 'aachen_000000_000019'
-    assert sample.depth is not None
-    assert sample.depth[1, 1] == 25, '0.25 m · 2000 px / 20 px'
-    assert sample.depth[0, :3].tolist() == [0, 0, 500], 'p = 0 and d = 0 are unknown, d = 1 is not'
-    assert np.isfinite(sample.depth).all()
-    assert sample.focal_length == 2000
-    assert sample.labels is not None
-    assert sample.labels[0, 1] == 2
-
-
-def test_the_label_files_are_chosen_by_their_name(cityscapes: Path) -> None:
-    (sample,) = opened('cityscapes', cityscapes, variant='labelTrainIds')
-    assert sample.labels is not None
-    assert (sample.labels == 5).all(), 'train id 13 is car, label id 13 would be a fence'
-    with pytest.raises(DatasetError, match='allowed: labelIds, labelTrainIds'):
-        opened('cityscapes', cityscapes, variant='color')
-
-
-def test_any_annotation_of_cityscapes_may_lack_but_not_a_part(cityscapes: Path) -> None:
-    camera = cityscapes / f'camera/train/{STEM}_camera.json'
-    text = camera.read_text()
-    camera.write_text(text.replace('baseline', 'base'))
-    with pytest.raises(DatasetError, match=r'camera\.json is damaged.*extrinsic\.baseline'):
-        check_dataset(opened('cityscapes', cityscapes), 6)
-    camera.write_text(text.replace('0.25', '0'))
-    with pytest.raises(DatasetError, match='both must be positive'):
-        check_dataset(opened('cityscapes', cityscapes), 6)
-    camera.unlink()
-    with pytest.raises(DatasetError, match=r'camera\.json is missing'):
-        check_dataset(opened('cityscapes', cityscapes), 6)
-    (cityscapes / 'camera').rename(cityscapes / 'away')
-    with pytest.raises(DatasetError, match='camera/train is missing'):
-        opened('cityscapes', cityscapes)
-    (cityscapes / 'disparity').rename(cityscapes / 'gone')
-    (sample,) = opened('cityscapes', cityscapes)
-    assert (sample.depth, sample.focal_length) == (None, 0)
-    (cityscapes / f'gtFine/train/{STEM}_gtFine_labelIds.png').unlink()
-    with pytest.raises(DatasetError, match=r'labelIds\.png is missing'):
-        check_dataset(opened('cityscapes', cityscapes), 6)
-    with pytest.raises(DatasetError, match="no split 'training'; allowed: train, val, test"):
-        opened('cityscapes', cityscapes, split='training')

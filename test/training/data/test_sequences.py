@@ -1,27 +1,17 @@
-"""RGB-D sequences: the arrangement of 7-Scenes and that of TUM."""
+"""RGB-D sequences: the layouts of 7-Scenes and of TUM."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from dataset_tools import opened, write
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.training.data.catalog import check_dataset, open_dataset
-from hydranet_ros.training.data.reader import Reader
+from hydranet_ros.training.data.check import check_dataset
 from hydranet_ros.training.data.sequences import associate, read_poses
 from hydranet_ros.training.data.source import DataSource
-
-
-def opened(kind: str, root: Path, **options: object) -> Reader:
-    return open_dataset(DataSource(kind, str(root), **options))  # type: ignore[arg-type]
-
-
-def write(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), array)
 
 
 @pytest.fixture
@@ -38,17 +28,17 @@ def rgbd(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_rgbd_depth_is_in_millimetres_with_two_kinds_of_unknown(rgbd: Path) -> None:
+def test_rgbd_depth_is_in_millimeters_with_two_unknown_values(rgbd: Path) -> None:
     first, second = opened('rgbd', rgbd)
     assert first.name == 'seq-01/frame-000000'
     assert first.depth is not None
     assert first.depth[0].tolist() == [0, 0, 1.5, 1.5, 1.5]
-    assert (first.focal_length, second.focal_length) == (585, 0), 'none is not guessed'
+    assert (first.focal_length, second.focal_length) == (585, 0), 'without a file it is unknown'
     given = opened('rgbd', rgbd, focal_length=525)
     assert [sample.focal_length for sample in given] == [525, 525]
 
 
-def test_rgbd_poses_go_by_the_names_of_the_samples(rgbd: Path) -> None:
+def test_rgbd_poses_have_the_names_of_the_samples(rgbd: Path) -> None:
     poses = read_poses(DataSource('rgbd', str(rgbd)))
     assert set(poses) == {sample.name for sample in opened('rgbd', rgbd)}
     assert poses['seq-01/frame-000000'][:3, 3].tolist() == [1, 2, 3]
@@ -59,7 +49,7 @@ def test_rgbd_poses_go_by_the_names_of_the_samples(rgbd: Path) -> None:
         read_poses(DataSource('camvid', str(rgbd)))
 
 
-def test_what_an_rgbd_sequence_lacks_is_named(rgbd: Path, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_file_of_rgbd_is_named(rgbd: Path, tmp_path: Path) -> None:
     (rgbd / 'seq-02/frame-000000.depth.png').unlink()
     with pytest.raises(DatasetError, match=r'seq-02/frame-000000\.depth\.png is missing'):
         check_dataset(opened('rgbd', rgbd), 0)
@@ -67,13 +57,13 @@ def test_what_an_rgbd_sequence_lacks_is_named(rgbd: Path, tmp_path: Path) -> Non
     with pytest.raises(DatasetError, match=r'camera-intrinsics\.txt is damaged'):
         opened('rgbd', rgbd)
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(DatasetError, match=r'empty holds no \*\*/\*\.color\.jpg'):
+    with pytest.raises(DatasetError, match=r'empty has no \*\*/\*\.color\.jpg'):
         opened('rgbd', tmp_path / 'empty')
 
 
 @pytest.fixture
 def tum(tmp_path: Path) -> Path:
-    """Images at 1.00, 1.03 and 2 s; depth at 1.01, 1.045 and 2.021 s."""
+    """Return a sequence: images at 1.00, 1.03 and 2 s; depth at 1.01, 1.045 and 2.021 s."""
     stamps = {'rgb': ('1.000', '1.030', '2.000'), 'depth': ('1.010', '1.045', '2.021')}
     for kind, values in stamps.items():
         lines = ['# color images', '# timestamp filename']
@@ -92,7 +82,7 @@ def tum(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_tum_pairs_by_time_and_counts_five_thousand_a_metre(tum: Path) -> None:
+def test_tum_images_are_paired_by_time_and_depth_is_stored_per_5000(tum: Path) -> None:
     first, second = opened('tum', tum)
     assert [first.name, second.name] == ['rgb/1.000', 'rgb/1.030'], '21 ms is too far'
     assert first.depth is not None
@@ -103,14 +93,14 @@ def test_tum_pairs_by_time_and_counts_five_thousand_a_metre(tum: Path) -> None:
     assert opened('tum', tum, focal_length=517.3)[0].focal_length == 517.3
 
 
-def test_tum_sequences_may_share_a_folder(tum: Path, tmp_path: Path) -> None:
+def test_a_folder_of_tum_sequences_is_one_set(tum: Path, tmp_path: Path) -> None:
     whole = tmp_path / 'all'
     whole.mkdir()
     (whole / 'desk').symlink_to(tum)
     assert opened('tum', whole)[0].name == 'desk/rgb/1.000'
 
 
-def test_tum_poses_are_those_of_the_nearest_stamp(tum: Path) -> None:
+def test_a_tum_pose_is_that_of_the_nearest_stamp(tum: Path) -> None:
     poses = read_poses(DataSource('tum', str(tum)))
     assert list(poses) == ['rgb/1.000'], 'an image without a pose within 20 ms has none'
     expected = [[0, -1, 0, 1], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]
@@ -123,7 +113,7 @@ def test_each_stamp_is_used_once_and_the_nearest_pair_wins() -> None:
     assert associate([0.0], [0.021]) == []
 
 
-def test_what_a_tum_sequence_lacks_is_named(tum: Path) -> None:
+def test_a_missing_or_damaged_file_of_tum_is_named(tum: Path) -> None:
     (tum / 'groundtruth.txt').write_text('1.0 2.0\n')
     with pytest.raises(DatasetError, match=r'groundtruth\.txt is damaged'):
         read_poses(DataSource('tum', str(tum)))
@@ -138,11 +128,11 @@ def test_what_a_tum_sequence_lacks_is_named(tum: Path) -> None:
         with pytest.raises(DatasetError, match=r'depth\.txt: got .* a stamp and a file'):
             opened('tum', tum)
     (tum / 'depth.txt').write_text('# nothing\n')
-    with pytest.raises(DatasetError, match=r'depth\.txt is an empty list'):
+    with pytest.raises(DatasetError, match=r'depth\.txt is empty'):
         opened('tum', tum)
 
 
-def test_the_real_sequence_is_a_room_in_metres(data_dir: Path) -> None:
+def test_the_real_sequence_shows_a_room_in_meters(data_dir: Path) -> None:
     samples = opened('rgbd', data_dir / 'sevenscenes')
     assert len(samples) == 200
     contents = check_dataset(samples[::20], 0)

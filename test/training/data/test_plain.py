@@ -1,4 +1,4 @@
-"""CamVid, scenes, coloured and plain folders: what is read, what is said of what is missing."""
+"""CamVid, scenes, colored labels and plain folders."""
 
 from __future__ import annotations
 
@@ -8,42 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dataset_tools import opened
 
 from hydranet_ros.errors import DatasetError
-from hydranet_ros.training.data.catalog import check_dataset, open_dataset
-from hydranet_ros.training.data.reader import Reader
-from hydranet_ros.training.data.source import DataSource
-
-
-def opened(kind: str, root: Path, **options: object) -> Reader:
-    return open_dataset(DataSource(kind, str(root), **options))  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def camvid(tmp_path: Path) -> Path:
-    for name in ('images', 'labels'):
-        (tmp_path / 'train' / name).mkdir(parents=True)
-    image = np.zeros((4, 12, 3), np.uint8)
-    image[..., 2] = 200
-    cv2.imwrite(str(tmp_path / 'train/images/a.jpg'), image)
-    labels = np.tile(np.arange(12, dtype=np.uint8), (4, 1))
-    cv2.imwrite(str(tmp_path / 'train/labels/a.png'), labels)
-    return tmp_path
-
-
-@pytest.fixture
-def scenes(tmp_path: Path) -> Path:
-    cv2.imwrite(str(tmp_path / '000.jpg'), np.zeros((4, 6, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / '000.labels.png'), np.full((4, 6), 2, np.uint8))
-    cv2.imwrite(str(tmp_path / '000.depth.png'), np.full((4, 6), 2560, np.uint16))
-    manifest = {'depth_scale': 256, 'frames': [{'name': '000', 'fx': 280.5}]}
-    (tmp_path / 'manifest.json').write_text(json.dumps(manifest))
-    return tmp_path
+from hydranet_ros.training.data.check import check_dataset
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three images: the first has everything, the second only depth, the third nothing."""
+    """Return three images: all annotations, only depth, none."""
     for name in ('images', 'labels', 'depth', 'normals'):
         (tmp_path / name).mkdir()
     for name in 'abc':
@@ -65,7 +38,7 @@ def test_camvid_maps_eleven_classes_to_six(camvid: Path) -> None:
     assert sample.image[0, 0, 0] > 150 > sample.image[0, 0, 2], 'images are RGB'
 
 
-def test_scenes_carry_metres_and_focal_length(scenes: Path) -> None:
+def test_scenes_have_metric_depth_and_a_focal_length(scenes: Path) -> None:
     (sample,) = opened('scenes', scenes)
     assert sample.depth is not None
     assert sample.depth.dtype == np.float32
@@ -73,9 +46,9 @@ def test_scenes_carry_metres_and_focal_length(scenes: Path) -> None:
     assert sample.focal_length == 280.5
 
 
-def test_scenes_of_rooms_keep_the_ids_of_their_own_table(scenes: Path) -> None:
+def test_scenes_of_rooms_use_the_class_table_of_the_manifest(scenes: Path) -> None:
     cv2.imwrite(str(scenes / '000.labels.png'), np.full((4, 6), 21, np.uint8))
-    with pytest.raises(DatasetError, match=r'000\.labels\.png holds the ids 21'):
+    with pytest.raises(DatasetError, match=r'000\.labels\.png has the ids 21'):
         opened('scenes', scenes)[0]
     manifest = json.loads((scenes / 'manifest.json').read_text())
     (scenes / 'manifest.json').write_text(json.dumps({**manifest, 'classes': 'nyud40'}))
@@ -84,7 +57,7 @@ def test_scenes_of_rooms_keep_the_ids_of_their_own_table(scenes: Path) -> None:
     assert (sample.labels == 21).all()
 
 
-def test_a_folder_gives_each_image_what_it_has(folder: Path) -> None:
+def test_an_image_of_a_folder_may_have_any_annotations(folder: Path) -> None:
     samples = opened('folder', folder, depth_scale=1000)
     assert [(s.labels is None, s.depth is None, s.normals is None) for s in samples] == [
         (False, False, False),
@@ -95,13 +68,13 @@ def test_a_folder_gives_each_image_what_it_has(folder: Path) -> None:
     assert first.labels is not None
     assert first.depth is not None
     assert first.normals is not None
-    assert (first.labels == 3).all(), 'without a map ids are taken as they are'
+    assert (first.labels == 3).all(), 'without a map ids are unchanged'
     assert (first.depth == 1.5).all()
     np.testing.assert_allclose(first.normals[1, 0], [0, -1, 0], atol=0.01)
-    assert (first.normals[0] == 0).all(), 'mid-grey is unknown'
+    assert (first.normals[0] == 0).all(), 'medium gray is unknown'
 
 
-def test_the_manifest_of_a_folder_says_scale_camera_and_classes(folder: Path) -> None:
+def test_the_manifest_of_a_folder_defines_scale_camera_and_classes(folder: Path) -> None:
     images = {'b': {'focal_length': 300.0, 'depth': 'teacher'}, 'c': {'focal_length': None}}
     manifest = {
         'depth_scale': 500, 'focal_length': 200, 'classes': 'cityscapes19_kitti6',
@@ -113,7 +86,7 @@ def test_the_manifest_of_a_folder_says_scale_camera_and_classes(folder: Path) ->
     assert samples[1].depth is not None
     assert (samples[1].depth == 3).all()
     assert samples[0].labels is not None
-    assert (samples[0].labels == 255).all(), 'wall is none of the six'
+    assert (samples[0].labels == 255).all(), 'wall is not one of the six'
     (merged, _, _) = opened('folder', folder, merge=('wall',), focal_length=99)
     assert merged.labels is not None
     assert (merged.labels == 1).all()
@@ -121,105 +94,65 @@ def test_the_manifest_of_a_folder_says_scale_camera_and_classes(folder: Path) ->
 
 
 @pytest.mark.parametrize('text', ['[]', '{"depth_scale": "x"}', '{"images": [1]}', '{'])
-def test_a_damaged_manifest_of_a_folder_is_named(folder: Path, text: str) -> None:
+def test_a_damaged_manifest_of_a_folder_is_an_error(folder: Path, text: str) -> None:
     (folder / 'manifest.json').write_text(text)
-    with pytest.raises(DatasetError, match=r'manifest\.json is damaged'):
+    with pytest.raises(DatasetError, match=r'manifest\.json is (damaged|not valid JSON)'):
         opened('folder', folder, depth_scale=1000)
 
 
-def test_merging_without_a_map_is_refused(folder: Path) -> None:
-    with pytest.raises(DatasetError, match='merge needs a class map; give classes=NAME'):
+def test_a_merge_without_a_class_map_is_an_error(folder: Path) -> None:
+    with pytest.raises(DatasetError, match='merge needs a class map; add classes=NAME'):
         opened('folder', folder, depth_scale=1000, merge=('wall',))
 
 
-def test_depth_without_a_scale_is_refused(folder: Path) -> None:
+def test_depth_without_a_scale_is_an_error(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r'depth has no scale: give depth_scale=N'):
         opened('folder', folder)
 
 
-def test_an_annotation_whose_image_is_missing_is_named(folder: Path) -> None:
+def test_an_annotation_without_an_image_is_an_error(folder: Path) -> None:
     (folder / 'images/b.png').unlink()
     with pytest.raises(DatasetError, match=r'depth/b\.png has no image of the same name'):
         opened('folder', folder, depth_scale=1000)
 
 
-def test_two_images_of_one_name_are_refused(folder: Path) -> None:
+def test_two_images_with_one_name_are_an_error(folder: Path) -> None:
     cv2.imwrite(str(folder / 'images/a.jpg'), np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(DatasetError, match=r'a\.jpg and .*a\.png share a name'):
         opened('folder', folder, depth_scale=1000)
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match='train/images is missing'):
         opened('camvid', tmp_path)
     (tmp_path / 'val/images').mkdir(parents=True)
-    with pytest.raises(DatasetError, match=r'val/images holds no \*\.jpg'):
+    with pytest.raises(DatasetError, match=r'val/images has no \*\.jpg'):
         opened('camvid', tmp_path, split='val')
     with pytest.raises(DatasetError, match=r'manifest\.json is missing'):
         opened('scenes', tmp_path)
-    with pytest.raises(DatasetError, match='holds no segm_gt'):
-        opened('coloured', tmp_path)
-    with pytest.raises(DatasetError, match='images holds no image'):
+    with pytest.raises(DatasetError, match='has no segm_gt'):
+        opened('colored', tmp_path)
+    with pytest.raises(DatasetError, match='images has no image'):
         opened('folder', tmp_path)
 
 
 @pytest.mark.parametrize('kind', ['labels', 'depth'])
-def test_a_missing_annotation_is_named(scenes: Path, kind: str) -> None:
+def test_a_missing_annotation_of_scenes_is_named(scenes: Path, kind: str) -> None:
     (scenes / f'000.{kind}.png').unlink()
     with pytest.raises(DatasetError, match=rf'000\.{kind}\.png is missing'):
         check_dataset(opened('scenes', scenes), 6)
 
 
-def test_a_missing_label_of_camvid_is_named(camvid: Path) -> None:
+def test_a_missing_label_image_of_camvid_is_named(camvid: Path) -> None:
     (camvid / 'train/labels/a.png').unlink()
     with pytest.raises(DatasetError, match=r'a\.png is missing'):
         check_dataset(opened('camvid', camvid), 6)
 
 
-@pytest.mark.parametrize('data', [b'not an image', b''])
-def test_a_file_that_is_no_image_is_named(camvid: Path, data: bytes) -> None:
-    (camvid / 'train/images/a.jpg').write_bytes(data)
-    with pytest.raises(DatasetError, match=r'a\.jpg cannot be decoded'):
-        check_dataset(opened('camvid', camvid), 6)
-
-
-@pytest.mark.parametrize('name', ['images/a.jpg', 'labels/a.png'])
-def test_a_file_that_was_cut_off_is_named(camvid: Path, name: str) -> None:
-    path = camvid / 'train' / name
-    path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(DatasetError, match=rf'{name} is cut off'):
-        check_dataset(opened('camvid', camvid), 6)
-
-
-def test_unequal_sizes_are_refused(camvid: Path) -> None:
-    cv2.imwrite(str(camvid / 'train/labels/a.png'), np.zeros((4, 5), np.uint8))
-    with pytest.raises(DatasetError, match=r'labels/a\.png.*\(4, 12\).*\(4, 5\)'):
-        check_dataset(opened('camvid', camvid), 6)
-
-
-def test_an_id_outside_the_map_is_named(camvid: Path) -> None:
+def test_an_id_outside_the_class_map_is_an_error(camvid: Path) -> None:
     cv2.imwrite(str(camvid / 'train/labels/a.png'), np.full((4, 12), 37, np.uint8))
-    with pytest.raises(DatasetError, match=r'labels/a\.png holds the ids 37.*camvid_kitti6.*0-11'):
+    with pytest.raises(DatasetError, match=r'labels/a\.png has the ids 37.*camvid_kitti6.*0-11'):
         check_dataset(opened('camvid', camvid), 6)
-
-
-def test_labels_in_colours_are_refused_where_ids_are_expected(camvid: Path) -> None:
-    cv2.imwrite(str(camvid / 'train/labels/a.png'), np.zeros((4, 12, 3), np.uint8))
-    with pytest.raises(DatasetError, match=r'a\.png.*\(4, 12, 3\).*class ids'):
-        check_dataset(opened('camvid', camvid), 6)
-
-
-@pytest.mark.parametrize('shape', [(4, 6), (4, 6, 3)])
-def test_depth_of_the_wrong_type_is_refused(scenes: Path, shape: tuple[int, ...]) -> None:
-    cv2.imwrite(str(scenes / '000.depth.png'), np.zeros(shape, np.uint8))
-    with pytest.raises(DatasetError, match=r'000\.depth\.png is uint8.*uint16'):
-        check_dataset(opened('scenes', scenes), 6)
-
-
-def test_sixteen_bit_depth_of_three_channels_is_refused(scenes: Path) -> None:
-    cv2.imwrite(str(scenes / '000.depth.png'), np.ones((4, 6, 3), np.uint16))
-    with pytest.raises(DatasetError, match=r'000\.depth\.png is uint16 with shape \(4, 6, 3\)'):
-        check_dataset(opened('scenes', scenes), 6)
 
 
 @pytest.mark.parametrize(
@@ -230,9 +163,9 @@ def test_sixteen_bit_depth_of_three_channels_is_refused(scenes: Path) -> None:
         '{"depth_scale": 0, "frames": [{"name": "000", "fx": 1}]}',
     ],
 )  # fmt: skip
-def test_a_damaged_manifest_is_named(scenes: Path, text: str) -> None:
+def test_a_damaged_manifest_of_scenes_is_an_error(scenes: Path, text: str) -> None:
     (scenes / 'manifest.json').write_text(text)
-    with pytest.raises(DatasetError, match=r'manifest\.json is damaged'):
+    with pytest.raises(DatasetError, match=r'manifest\.json is (damaged|not valid JSON)'):
         opened('scenes', scenes)
 
 
@@ -245,12 +178,12 @@ def test_real_camvid_has_all_six_classes(data_dir: Path) -> None:
     assert (contents.class_pixels > 100_000).all()
 
 
-def test_real_camvid_has_367_images_for_training(data_dir: Path) -> None:
+def test_real_camvid_has_367_training_images(data_dir: Path) -> None:
     assert len(opened('camvid', data_dir / 'camvid')) == 367
 
 
-def test_the_real_kitti_example_is_labelled_in_its_colours(data_dir: Path) -> None:
-    (sample,) = opened('coloured', data_dir / 'kitti')
+def test_the_colors_of_the_real_kitti_example_are_class_ids(data_dir: Path) -> None:
+    (sample,) = opened('colored', data_dir / 'kitti')
     assert sample.labels is not None
     assert set(np.unique(sample.labels)) <= {0, 1, 2, 3, 4, 5, 255}
     assert (sample.labels != 255).mean() > 0.8
