@@ -15,10 +15,11 @@ ALLOWED = {'cv2', 'hydranet_ros', 'hydranet_scenes', 'mujoco', 'numpy', 'rich'}
 
 def modules() -> dict[str, Path]:
     """Return the path of each module by its dotted name."""
-    return {
-        '.'.join(path.relative_to(ROOT.parent).with_suffix('').parts).removesuffix('.__init__'): path
-        for path in ROOT.rglob('*.py')
-    }  # fmt: skip
+    found = {}
+    for path in ROOT.rglob('*.py'):
+        name = '.'.join(path.relative_to(ROOT.parent).with_suffix('').parts)
+        found[name.removesuffix('.__init__')] = path
+    return found
 
 
 def imports(path: Path) -> set[str]:
