@@ -15,13 +15,14 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from reference_network import random_reference
 
+from hydranet_ros.inference.subgraph import prune
 from hydranet_ros.network import export, graph_rewrites, rewrites
 from hydranet_ros.network.checkpoints import load_checkpoint
 from hydranet_ros.network.decoders import WIDTH, ChainedResidualPooling, Head
 from hydranet_ros.network.encoders.mobilenet_v2 import InvertedResidual
-from hydranet_ros.network.export_module import DeployedNetwork, RewrittenDeployment
+from hydranet_ros.network.export_comparison import comparison_image
+from hydranet_ros.network.export_module import ExportModule, RewrittenExportModule
 from hydranet_ros.network.hydranet import MEAN, STD, HydraNetConfig, build_hydranet
-from hydranet_ros.inference.subgraph import prune
 
 TASKS = ('segmentation', 'depth', 'normals')
 SIZES = [(333, 611), (64, 96), (97, 33)]
@@ -54,7 +55,7 @@ def resnet(tasks=TASKS):
 
 
 def picture(height: int, width: int) -> torch.Tensor:
-    return torch.from_numpy(export.test_image(height, width))[None]
+    return torch.from_numpy(comparison_image(height, width))[None]
 
 
 def less_mean(image: torch.Tensor) -> torch.Tensor:
@@ -158,11 +159,11 @@ def test_a_part_of_a_depthwise_pooling_is_that_part_of_the_whole():
 
 
 def test_confidence_holds_where_exponentials_would_overflow():
-    deployed = DeployedNetwork(build_hydranet(HydraNetConfig(tasks=('segmentation',))))
+    deployed = ExportModule(build_hydranet(HydraNetConfig(tasks=('segmentation',))))
     logits = torch.zeros(1, 6, 4, 5)
     logits[:, 3] = 500.0
     logits[:, 2] = 500.0
-    labels, confidence = deployed.publish({'segmentation': logits - 200}, torch.Size((16, 20)))
+    labels, confidence = deployed.decode({'segmentation': logits - 200}, torch.Size((16, 20)))
     assert (labels == 2).all(), 'of equals the first'
     assert (confidence == 128).all()
 
@@ -176,7 +177,7 @@ def written(folder: Path, network, classes: int, target: str, **changes) -> Path
 
     path = folder / f'{target}.onnx'
     tasks = network.config.tasks
-    deployed = DeployedNetwork(network, **changes).eval()
+    deployed = ExportModule(network, **changes).eval()
     export.write_graph(deployed, path, (64, 96), model_info(tasks), target)
     onnx.checker.check_model(str(path), full_check=True)
     return path
@@ -215,7 +216,7 @@ def run(path: Path, image: np.ndarray, outputs=('labels', 'depth', 'confidence')
 
 @pytest.mark.parametrize('size', [*SIZES, (1, 1), (375, 1242)])
 def test_both_forms_of_a_file_answer_alike(both, size):
-    image = export.test_image(*size)
+    image = comparison_image(*size)
     plain, rewritten = (run(both[target], image) for target in ('gpu', 'cpu'))
     assert np.abs(plain['depth'] - rewritten['depth']).max() < EXACT * plain['depth'].max()
     assert (plain['labels'] != rewritten['labels']).mean() < 1e-4
@@ -259,13 +260,13 @@ def test_a_rewritten_graph_can_still_be_pruned(both):
         onnx.checker.check_model(pruned, full_check=True)
         path = both['cpu'].with_name(f'{name}.onnx')
         path.write_bytes(pruned.SerializeToString())
-        image = export.test_image(61, 83)
+        image = comparison_image(61, 83)
         whole = run(both['cpu'], image)[name]
         np.testing.assert_array_equal(run(path, image, (name,))[name], whole)
 
 
 def test_forty_classes_three_tasks_and_a_resnet_export_alike(tmp_path: Path):
-    image = export.test_image(61, 83)
+    image = comparison_image(61, 83)
     for name, network, classes in (
         ('official', official(tmp_path, 40, ('segm', 'depth', 'normal')), 40),
         ('resnet', resnet(), 6),
@@ -284,7 +285,7 @@ def test_forty_classes_three_tasks_and_a_resnet_export_alike(tmp_path: Path):
 
 
 def test_bicubic_upsampling_is_left_as_it_is(tmp_path: Path):
-    network, image = official(tmp_path, 6), export.test_image(61, 83)
+    network, image = official(tmp_path, 6), comparison_image(61, 83)
     plain, rewritten = (
         run(written(tmp_path, network, 6, target, upsampling='bicubic'), image)
         for target in ('gpu', 'cpu')
@@ -310,9 +311,9 @@ def test_a_clamp_to_other_limits_is_left_as_it_is():
 
 
 def test_the_deployment_that_is_traced_is_the_one_that_is_compared(tmp_path: Path):
-    deployed = DeployedNetwork(official(tmp_path, 6)).eval()
+    deployed = ExportModule(official(tmp_path, 6)).eval()
     image = picture(61, 83)
     with torch.no_grad():
-        want, got = deployed(image), RewrittenDeployment(deployed).eval()(image)
+        want, got = deployed(image), RewrittenExportModule(deployed).eval()(image)
     assert (want[0] != got[0]).float().mean() < 1e-3
     assert relative(want[2], got[2]) < EXACT

@@ -54,7 +54,7 @@ def export_model(network: HydraNet, path: Path, upsampling: str = 'bilinear') ->
     from hydranet_ros.model_files.metadata import ModelInfo
     from hydranet_ros.model_files.preset import Preset
     from hydranet_ros.network.export import require_packages, write_graph
-    from hydranet_ros.network.export_module import DeployedNetwork
+    from hydranet_ros.network.export_module import ExportModule
     from hydranet_ros.network.hydranet import HydraNet
 
     require_packages()
@@ -67,5 +67,5 @@ def export_model(network: HydraNet, path: Path, upsampling: str = 'bilinear') ->
         facts.focal_length, facts.image_size, facts.native_size, 'none', 'none', '0' * 64,
         upsampling=upsampling,
     )  # fmt: skip
-    write_graph(DeployedNetwork(ours, None, upsampling).eval(), path, facts.native_size, info)
+    write_graph(ExportModule(ours, None, upsampling).eval(), path, facts.native_size, info)
     return path

@@ -113,7 +113,7 @@ def run(
 ) -> None:
     """Start the node; what follows --ros-args passes through."""
     from hydranet_ros.__main__ import ros_arguments
-    from hydranet_ros.ros.node import main as node_main
+    from hydranet_ros.ros.run import main as node_main
 
     raise typer.Exit(node_main(ros_arguments(preset, context.args)))
 
@@ -179,11 +179,12 @@ def export(
         checkpoint, preset, output, domain=domain, upsampling=upsampling, target=target,
         internal_scale=internal_scale, int8=int8,
     )  # fmt: skip
-    print(f'{report.path}: labels differ in {report.labels:.2%} of the pixels, depth by '
-          f'{report.depth:.1e} (relative) from PyTorch')  # fmt: skip
-    if report.int8:
-        print(f'8-bit integers then change {report.int8.labels:.2%} of the labels and depth by '
-              f'{report.int8.depth:.2%} (median)')  # fmt: skip
+    differences, loss = report.differences, report.quantization
+    print(f'Wrote {report.path}. Difference from PyTorch: {differences.labels:.2%} of the labels, '
+          f'{differences.depth:.1e} of the depth.')  # fmt: skip
+    if loss:
+        print(f'INT8 changes {loss.labels:.2%} of the labels and depth by {loss.depth:.2%} '
+              '(median).')  # fmt: skip
 
 
 @app.command('build-engine')

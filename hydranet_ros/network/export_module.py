@@ -1,6 +1,4 @@
-"""
-The network as a model file has it: pixels in, published arrays out.
-"""
+"""The module that is exported: from uint8 pixels to the outputs of a model file."""
 
 from __future__ import annotations
 
@@ -18,16 +16,19 @@ INTERNAL_SCALES = (1.0, 0.75, 0.5)
 TARGETS = ('cpu', 'gpu')
 
 
-class DeployedNetwork(nn.Module):
+class ExportModule(nn.Module):
     """
-    The network as the model file has it: pixels in, published arrays out.
+    A network with the normalization, upsampling and decisions that its model file contains.
 
+    :param network: in evaluation mode.
     :param class_slice: (first, last + 1) channel of the segmentation head, ``None`` for all.
-    :param internal_scale: of the picture that the network sees; the answers are of the image's
-        own size whatever it is.
+    :param upsampling: one of :data:`UPSAMPLINGS`, from the heads to the image's size.
+    :param internal_scale: one of :data:`INTERNAL_SCALES`; the network runs on the image resized
+        by it. The outputs always have the image's size.
     """
 
-    offset: Tensor  # of a pixel from 0 to 255
+    # They normalize pixels from 0 to 255; their names are those of initializers in the file.
+    offset: Tensor
     factor: Tensor
 
     def __init__(
@@ -45,7 +46,7 @@ class DeployedNetwork(nn.Module):
 
     @property
     def output_names(self) -> list[str]:
-        """Return the names of the graph's outputs, in order."""
+        """Return the names of the outputs, in order."""
         names = []
         tasks = self.network.config.tasks
         if 'segmentation' in tasks:
@@ -54,20 +55,20 @@ class DeployedNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """
-        Run on one image.
+        Run on a batch of images.
 
-        :param image: (1, H, W, 3) uint8 RGB.
-        :returns: what :attr:`output_names` says: labels (1, H, W) uint8; confidence (1, H, W)
-            uint8, 255 times the winning probability; depth (1, H, W) float32 metres; normals
-            (1, H, W, 3) float32 unit vectors in the optical frame.
+        :param image: (B, H, W, 3) uint8 RGB; B is 1 in a model file.
+        :returns: the outputs that :attr:`output_names` lists: labels (B, H, W) uint8; confidence
+            (B, H, W) uint8, the probability of the label times 255; depth (B, H, W) float32
+            meters; normals (B, H, W, 3) float32 unit vectors in the optical frame.
         """
-        found = self.network(self.pixels(image) * self.factor)
-        if 'segmentation' in found and self.class_slice is not None:
-            found['segmentation'] = found['segmentation'][:, slice(*self.class_slice)]
-        return self.publish(found, image.shape[1:3])
+        outputs = self.network(self.centered_pixels(image) * self.factor)
+        if 'segmentation' in outputs and self.class_slice is not None:
+            outputs['segmentation'] = outputs['segmentation'][:, slice(*self.class_slice)]
+        return self.decode(outputs, image.shape[1:3])
 
-    def pixels(self, image: Tensor) -> Tensor:
-        """Return what the network sees, (1, 3, h, w) float, from 0 to 255 less the mean."""
+    def centered_pixels(self, image: Tensor) -> Tensor:
+        """Map (B, H, W, 3) uint8 to (B, 3, h, w) float32: resized, 0 to 255 minus the mean."""
         pixels = image.permute(0, 3, 1, 2).float()
         if self.internal_scale != 1:
             up, down = Fraction(self.internal_scale).limit_denominator(16).as_integer_ratio()
@@ -75,29 +76,30 @@ class DeployedNetwork(nn.Module):
             pixels = functional.interpolate(pixels, size, mode='bilinear', align_corners=False)
         return pixels - self.offset
 
-    def publish(self, found: dict[str, Tensor], size: torch.Size) -> tuple[Tensor, ...]:
+    def decode(self, outputs: dict[str, Tensor], size: torch.Size) -> tuple[Tensor, ...]:
         """
-        Turn what the heads say into what :meth:`forward` returns.
+        Convert the outputs of the heads to those of :meth:`forward`.
 
-        :param found: by task, at stride 4; ``size`` is the image's (H, W).
+        :param outputs: by task, as :meth:`HydraNet.forward` returns them.
+        :param size: (H, W) of the image.
         """
-        outputs: list[Tensor] = []
-        if 'segmentation' in found:
-            outputs += self._classes(found['segmentation'], size)
-        if 'depth' in found:
-            outputs.append(self._resize(found['depth'], size).abs().flatten(0, 1))
-        if 'normals' in found:
-            outputs.append(self._normals(found['normals'], size))
-        return tuple(outputs)
+        decoded: list[Tensor] = []
+        if 'segmentation' in outputs:
+            decoded += self._labels_and_confidence(outputs['segmentation'], size)
+        if 'depth' in outputs:
+            decoded.append(self._resize(outputs['depth'], size).abs().flatten(0, 1))
+        if 'normals' in outputs:
+            decoded.append(self._normals(outputs['normals'], size))
+        return tuple(decoded)
 
     def _resize(self, x: Tensor, size: torch.Size) -> Tensor:
         return functional.interpolate(x, size=size, mode=self.upsampling, align_corners=False)
 
-    def _classes(self, logits: Tensor, size: torch.Size) -> list[Tensor]:
+    def _labels_and_confidence(self, logits: Tensor, size: torch.Size) -> list[Tensor]:
         """
-        Bring logits to the image's size, then decide; class ids are never resized.
+        Resize the logits, then take the class of the largest; class ids are never resized.
 
-        The classes come last: ONNX Runtime upsamples and reduces fastest in that order.
+        The classes are the last dimension, because ONNX Runtime reduces that one fastest.
         """
         full = self._resize(logits, size).permute(0, 2, 3, 1)
         labels = full.argmax(3).to(torch.uint8)
@@ -106,30 +108,30 @@ class DeployedNetwork(nn.Module):
 
     def _normals(self, x: Tensor, size: torch.Size) -> Tensor:
         """
-        Return unit vectors in the optical frame: x right, y down, z ahead.
+        Return unit vectors in the optical frame (x right, y down, z forward).
 
-        They point from the surface towards the camera: a wall seen frontally is (0, 0, -1), a
-        floor (0, -1, 0). The official channels are x, z, y of just this frame: those of its
-        example ``norm_gt_000433.png``, coloured (x + 1) / 2, (z + 1) / 2, (1 - y) / 2, agree with
-        the normals of the depth map beside it.
+        They point from the surface toward the camera: (0, 0, -1) is a wall seen frontally,
+        (0, -1, 0) a floor. The heads output x, z, y of this frame. The official example
+        ``norm_gt_000433.png``, colored (x + 1) / 2, (z + 1) / 2, (1 - y) / 2, proves it: it agrees
+        with the normals of the depth map that belongs to it.
         """
         x = functional.normalize(self._resize(x, size), dim=1)
         return torch.stack([x[:, 0], x[:, 2], x[:, 1]], -1)
 
 
-class RewrittenDeployment(nn.Module):
+class RewrittenExportModule(nn.Module):
     """
-    The same in the form that ONNX Runtime's CPU provider runs fastest.
+    An :class:`ExportModule` in the form that ONNX Runtime's CPU provider runs fastest.
 
-    See :mod:`hydranet_ros.network.rewrites`; the answers differ by rounding only.
+    See :mod:`hydranet_ros.network.rewrites`. The outputs differ by rounding only.
     """
 
-    def __init__(self, deployed: DeployedNetwork) -> None:
+    def __init__(self, deployed: ExportModule) -> None:
         super().__init__()
         self.deployed = deployed
         self.network = RewrittenNetwork(deployed.network, deployed.class_slice)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Run on one image; see :meth:`DeployedNetwork.forward`."""
-        found = self.network(self.deployed.pixels(image))
-        return self.deployed.publish(found, image.shape[1:3])
+        """Run on one image (1, H, W, 3) uint8; see :meth:`ExportModule.forward`."""
+        outputs = self.network(self.deployed.centered_pixels(image))
+        return self.deployed.decode(outputs, image.shape[1:3])

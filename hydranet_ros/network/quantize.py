@@ -1,7 +1,7 @@
 """
-INT8: a model file whose convolutions, pools and sums run on 8-bit integers.
+Quantize a model file to INT8: its convolutions, pools and additions run on 8-bit integers.
 
-Unlike the rewrites this changes answers; how much is measured on the user's own pictures.
+Unlike the rewrites, this changes the outputs. The change is measured on the calibration images.
 """
 
 from __future__ import annotations
@@ -18,57 +18,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ExportError
+from hydranet_ros.network.export_comparison import open_reference_session
 
 SUFFIXES = frozenset({'.png', '.jpg', '.jpeg', '.ppm', '.bmp'})
-PICTURES = 32
-FEWEST = 4
+MAX_IMAGES = 32
+MIN_IMAGES = 4
 LABEL_LIMIT = 0.05
 DEPTH_LIMIT = 0.1
 _OPERATORS = ['Conv', 'MaxPool', 'Add', 'Clip']
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantizationLoss:
     """
-    What 8 bits change on the calibration pictures.
+    Difference between the INT8 and the float32 model on the calibration images.
 
-    :param labels: share of pixels whose class differs.
-    :param depth: median difference, relative to the larger of the depth and 1 m.
+    :param labels: fraction of pixels whose class differs.
+    :param depth: median difference relative to the depth, or to 1 m where it is less; mean of
+        all images.
     """
 
     labels: float
     depth: float
 
 
-def calibration_pictures(folder: Path) -> list[NDArray[np.uint8]]:
+def calibration_images(folder: Path) -> list[NDArray[np.uint8]]:
     """
-    Return up to 32 pictures of a folder, spread over it, each (H, W, 3) uint8 RGB.
+    Read up to 32 images of a folder and its subfolders, evenly spaced by name.
 
-    :raises ExportError: if there are fewer than four.
+    :returns: images (H, W, 3) uint8 RGB, which may differ in size.
+    :raises ExportError: if there are fewer than four, or one cannot be read.
     """
     found = sorted(p for p in folder.rglob('*') if p.suffix.lower() in SUFFIXES)
-    if len(found) < FEWEST:
+    if len(found) < MIN_IMAGES:
         raise ExportError(
-            f'{folder} holds {len(found)} pictures; INT8 needs {FEWEST} or more of the kind that '
-            'the camera will see, to learn the range of each layer.'
+            f'{folder} contains {len(found)} images; INT8 calibration needs at least '
+            f'{MIN_IMAGES}. Use images like those of the camera.'
         )
-    places = np.linspace(0, len(found) - 1, min(PICTURES, len(found))).round().astype(int)
-    return [_read(found[place]) for place in places]
+    chosen = np.linspace(0, len(found) - 1, min(MAX_IMAGES, len(found))).round().astype(int)
+    return [_read(found[index]) for index in chosen]
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ExportError(f'The calibration picture {path} cannot be read: take it out.')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ExportError(f'The calibration image {path} cannot be read. Remove it or repair it.')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def quantise(exact: Path, output: Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
+def quantize(exact: Path, output: Path, images: Sequence[NDArray[np.uint8]]) -> None:
     """
-    Write a model file's INT8 form, which has no metadata yet.
+    Write the INT8 form of a model file, without its metadata.
 
-    Weights a channel at a time, activations as unsigned bytes with the ranges seen on the
-    pictures; the first convolution, which sees the pixels, stays in float.
+    Weights are quantized per channel to int8, activations per tensor to uint8, with the ranges
+    observed on the images. The first convolution, which reads the pixels, remains in float32.
+
+    :param exact: the float32 model, exported for ``gpu`` (not rewritten).
+    :param images: (H, W, 3) uint8 RGB each.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -81,53 +87,50 @@ def quantise(exact: Path, output: Path, pictures: Sequence[NDArray[np.uint8]]) -
         nodes = onnx.load(str(prepared)).graph.node
         first = next(node.name for node in nodes if node.op_type == 'Conv')
         quantize_static(
-            str(prepared), str(output), _Reader(pictures), quant_format=QuantFormat.QDQ,
+            str(prepared), str(output), _CalibrationReader(images), quant_format=QuantFormat.QDQ,
             per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             op_types_to_quantize=_OPERATORS, nodes_to_exclude=[first],
         )  # fmt: skip
 
 
-class _Reader:
-    """The pictures, one after another, as ONNX Runtime's calibration asks for them."""
+class _CalibrationReader:
+    """The images as ONNX Runtime's ``CalibrationDataReader``."""
 
-    def __init__(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
-        self._pictures = iter(pictures)
+    def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        self._images = iter(images)
 
     def get_next(self) -> dict[str, Any] | None:
-        """Return the next feed, ``None`` after the last."""
-        picture = next(self._pictures, None)
-        return None if picture is None else {'image': picture[None]}
+        """Return the inputs of the next run, ``None`` after the last."""
+        image = next(self._images, None)
+        return None if image is None else {'image': image[None]}
 
 
-def measure_loss(exact: Path, quantised: Path, pictures: Sequence[NDArray[np.uint8]]) -> Loss:
+def measure_quantization_loss(
+    exact: Path, quantized: Path, images: Sequence[NDArray[np.uint8]]
+) -> QuantizationLoss:
     """
-    Return how far a quantised file is from the exact one on these pictures.
+    Compare a quantized file with the exact one.
 
-    :raises ExportError: if it is too far to be of use.
+    :param images: (H, W, 3) uint8 RGB each.
+    :raises ExportError: if more than 5 % of the labels change, or depth by more than 10 %.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    sessions = [
-        onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-        for path in (exact, quantised)
-    ]
+    sessions = [open_reference_session(path) for path in (exact, quantized)]
     names = [item.name for item in sessions[0].get_outputs()]
     labels, depths = [0.0], [0.0]
-    for picture in pictures:
-        want, got = (dict(zip(names, session.run(names, {'image': picture[None]})))
+    for image in images:
+        want, got = (dict(zip(names, session.run(names, {'image': image[None]})))
                      for session in sessions)  # fmt: skip
         if 'labels' in want:
             labels.append(float((want['labels'] != got['labels']).mean()))
         if 'depth' in want:
             scale = np.maximum(want['depth'], 1)
             depths.append(float(np.median(np.abs(want['depth'] - got['depth']) / scale)))
-    found = Loss(float(np.sum(labels)) / len(pictures), float(np.sum(depths)) / len(pictures))
+    count = len(images)
+    found = QuantizationLoss(float(np.sum(labels)) / count, float(np.sum(depths)) / count)
     if not (found.labels <= LABEL_LIMIT and found.depth <= DEPTH_LIMIT):
         raise ExportError(
             f'INT8 changes {found.labels:.1%} of the labels and depth by {found.depth:.1%}; '
-            f'allowed: {LABEL_LIMIT:.0%} and {DEPTH_LIMIT:.0%}. The file was not kept. Give more '
-            'pictures of what the camera sees, or export in float32.'
+            f'allowed: {LABEL_LIMIT:.0%} and {DEPTH_LIMIT:.0%}. No file was written. Use more '
+            'images like those of the camera, or export in float32.'
         )
     return found

@@ -212,7 +212,7 @@ def _convert(
     for domain, choice in Preset.load(item.preset).models.items():
         model = folder / choice.file
         try:
-            export_checkpoint(checkpoint, item.preset, model, domain=domain, say=say)
+            export_checkpoint(checkpoint, item.preset, model, domain=domain, log=say)
         except ExportError as err:
             raise DownloadError(f'{item.name} was fetched whole, but: {err}') from err
         made.append(model)

@@ -21,7 +21,7 @@ from hydranet_ros.errors import ModelError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.model_files.metadata import ClassInfo
 from hydranet_ros.network.checkpoints import weights_digest
-from hydranet_ros.network.export_module import DeployedNetwork
+from hydranet_ros.network.export_module import ExportModule
 from hydranet_ros.network.hydranet import HydraNet
 from hydranet_ros.resources import find_model
 from hydranet_ros.training.evaluation.tally import Predictor
@@ -139,7 +139,7 @@ def network_predictor(network: HydraNet, class_slice: tuple[int, int] | None = N
     """
     network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(network.parameters()).device
-    deployed = DeployedNetwork(network, class_slice).eval().to(device)
+    deployed = ExportModule(network, class_slice).eval().to(device)
 
     @torch.no_grad()
     def run(image: NDArray[np.uint8]) -> dict[str, NDArray]:

@@ -84,11 +84,11 @@ def test_a_checkpoint_that_fits_no_preset_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_and_its_export_have_the_same_metrics(tmp_path: Path, images) -> None:
     """PyTorch and the node's engine agree to 0.1 % on the same images."""
     from hydranet_ros.network.export import write_graph
-    from hydranet_ros.network.export_module import DeployedNetwork
+    from hydranet_ros.network.export_module import ExportModule
 
     checkpoint = write_checkpoint(tmp_path / 'model.ckpt', 6, BOTH, std=1.0, bias=1e4)
     exported = tmp_path / 'model.onnx'
-    deployed = DeployedNetwork(load_checkpoint(checkpoint).network()).eval()
+    deployed = ExportModule(load_checkpoint(checkpoint).network()).eval()
     facts = model_info(classes=load_classes('kitti6'), training_focal_length=721.5377)
     write_graph(deployed, exported, (48, 64), facts)
     source = write_set(
