@@ -28,9 +28,7 @@ _SPARSE = 0.3
 _WRONG = np.array((230, 30, 30), np.float32)
 
 
-def panels(
-    result: SetResult, sample: Sample, prediction: Mapping[str, NDArray]
-) -> dict[str, Rgb]:
+def panels(result: SetResult, sample: Sample, prediction: Mapping[str, NDArray]) -> dict[str, Rgb]:
     """
     Return the panels of one image by their titles, those that its annotations allow.
 

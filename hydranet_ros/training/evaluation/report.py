@@ -6,8 +6,7 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -17,7 +16,7 @@ from typing import Any
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import MediaError
-from hydranet_ros.files import write_atomically
+from hydranet_ros.images.files import write_file
 from hydranet_ros.training.evaluation.published import published_rows
 from hydranet_ros.training.evaluation.run import Evaluation, SetResult
 
@@ -94,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """
-    Write the report atomically.
+    Write the report atomically into an existing folder.
 
     :raises MediaError: if the file cannot be written.
     """
@@ -110,24 +109,9 @@ def require_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise MediaError(f'{path} is a folder; expected the name of a file to write.')
-    with _writing(path), TemporaryFile(dir=path.parent):
-        pass
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """
-    Write a file atomically, and create its folder.
-
-    :raises MediaError: if it cannot be written.
-    """
-    with _writing(path):
-        write_atomically(path, data)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with TemporaryFile(dir=path.parent):
+            pass
     except OSError as err:
         raise MediaError(f'{path} cannot be written: {err.strerror or err}.') from err

@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hydranet_ros.images.files import write_file
 from hydranet_ros.perception.cloud_views import BACKGROUND, draw_text
 from hydranet_ros.perception.colormaps import Rgb
 from hydranet_ros.perception.contact_sheet import add_margin, join_row, legend, title_row
 from hydranet_ros.training.evaluation.panels import depth_limits, panels
-from hydranet_ros.training.evaluation.report import write_file
 from hydranet_ros.training.evaluation.run import (
     CLEAR,
     EvalOptions,

@@ -15,7 +15,6 @@ from hydranet_ros.files import sha256_of
 from hydranet_ros.training.evaluation.report import (
     report,
     require_writable,
-    write_file,
     write_report,
 )
 from hydranet_ros.training.evaluation.run import CLEAR, EvalOptions, evaluate
@@ -25,9 +24,9 @@ from hydranet_ros.training.metric_table import metrics_of
 def test_the_report_has_model_data_versions_and_all_metrics(
     tmp_path: Path, measured, tiny_model: Path
 ) -> None:
-    path = tmp_path / 'new' / 'report.json'
+    path = tmp_path / 'report.json'
     write_report(path, measured)
-    assert [item.name for item in path.parent.iterdir()] == ['report.json']
+    assert list(tmp_path.iterdir()) == [path]
     found = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name))
     assert {'command', 'created', 'versions', 'options', 'stopped_early'} <= set(found)
     assert {'hydranet_ros', 'python', 'torch', 'numpy'} <= set(found['versions'])
@@ -56,10 +55,14 @@ def test_published_rows_are_part_of_the_report(measured) -> None:
     assert data['published'] == [], 'a plain folder has none'
 
 
-def test_a_file_that_cannot_be_written_is_a_media_error(tmp_path: Path) -> None:
-    (tmp_path / 'file').write_text('')
+def test_a_file_that_cannot_be_written_is_a_media_error(tmp_path: Path, measured) -> None:
     with pytest.raises(MediaError, match=r'report\.json cannot be written'):
-        write_file(tmp_path / 'file' / 'report.json', b'')
+        write_report(tmp_path / 'missing' / 'report.json', measured)
+
+
+def test_the_folder_of_a_writable_place_is_created(tmp_path: Path) -> None:
+    require_writable(tmp_path / 'new' / 'folder' / 'report.json')
+    assert list((tmp_path / 'new' / 'folder').iterdir()) == []
 
 
 def test_a_writable_place_is_left_as_it_was(tmp_path: Path) -> None:
