@@ -46,6 +46,7 @@ class Row:
 
 
 INSTALLS = 'make demo installs the same packages in an environment of its own'
+INSTALLS_SCENES = 'scripts/bootstrap.py installs the same package for make test'
 ROS = 'needs a ROS 2 installation; scripts/check_colcon.sh builds and starts the package'
 HOURS = 'trains for hours on a data set that is not included'
 SCENES = 'hydranet scenes runs/scenes_val --count 96 --seed 9002'
@@ -71,6 +72,7 @@ COMMANDS = {
     'hydranet predict test/golden/street.png -o runs/predictions': Row(
         creates=('runs/predictions/street_mask.png', 'runs/predictions/street_depth.npy')
     ),
+    'pip install ./hydranet_scenes': Row(INSTALLS_SCENES),
     SCENES: Row(slow=True, creates=('runs/scenes_val/manifest.json',), needs='mujoco'),
     'hydranet eval models/street/street.onnx scenes:runs/scenes_val': Row(
         slow=True, after=SCENES, needs='mujoco'
@@ -144,7 +146,9 @@ def run_command(tmp_path_factory) -> Callable[[str, int], None]:
             try:
                 if row.until:
                     wait_for(
-                        lambda: row.until in log.read_text() or process.poll() is not None, 60
+                        lambda: row.until in log.read_text() or process.poll() is not None,
+                        60,
+                        log.read_text,
                     )
                     process.send_signal(signal.SIGINT)
                 assert process.wait(1200 if row.slow else 300) == 0, log.read_text()
