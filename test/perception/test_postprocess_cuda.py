@@ -7,7 +7,6 @@ Without a GPU the tests use a device in host memory, with the kernel compiled fo
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,10 @@ from host_device import HostDevice, make_host_device
 from model_factory import FOCAL_LENGTH, make_model
 
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.errors import ImageError, ModelError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.inference.gpu.cuda import CudaDevice
 from hydranet_ros.inference.gpu.device import Queue
-from hydranet_ros.inference.gpu.session import DeviceSession
 from hydranet_ros.perception.pipeline import (
     Output,
     Perception,
@@ -102,18 +99,6 @@ def test_a_device_and_the_cpu_give_equal_bytes(tmp_path, device, tasks, settings
     assert all(block.intact for block in device.blocks)
 
 
-def test_infer_on_a_device_returns_the_raw_outputs_of_the_cpu(model, engine):
-    plain = Engine(model, EngineOptions(provider='cpu'))
-    for size in ((HEIGHT, WIDTH), (1, 1), (40, 9)):
-        image = random_image(3, *size)
-        want, got = plain.infer(image, plain.outputs), engine.infer(image, engine.outputs)
-        for name in sorted(plain.outputs):
-            np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
-    assert engine.infer(random_image(), frozenset()).labels is None
-    with pytest.raises(ImageError, match='expected'):
-        engine.infer(np.zeros((4, 5), np.uint8))
-
-
 def test_two_frames_overlap_and_keep_their_own_results(model, engine):
     here = Perception(Engine(model, EngineOptions(provider='cpu')))
     images = [random_image(seed) for seed in range(6)]
@@ -186,53 +171,6 @@ def test_results_are_downloaded_into_message_buffers_without_new_allocations(dev
     assert len(seen) == 6, 'two frames may be in flight'
 
 
-def test_locked_pages_belong_to_one_array_and_are_released(device, engine):
-    perception = Perception(engine)
-    for size in (LARGE, LARGE, LARGE[::-1], LARGE[::-1]):
-        message = perception.process(random_image(0, *size), CAMERA, wanted=ALL).cloud.data
-    locked = [
-        (start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE)
-        for start, size in sorted(device.pinned.items())
-    ]
-    assert locked and all(one[1] < other[0] for one, other in zip(locked, locked[1:]))
-    engine.close()
-    del perception
-    assert set(device.pinned) == {message.ctypes.data}, 'a message still refers to its memory'
-    del message
-    assert device.pinned == {}
-    with pytest.raises(ModelError, match='closed'):
-        engine.infer(random_image())
-
-
-def test_pages_that_cannot_be_locked_are_logged_once_and_results_stay_equal(
-    model, device, engine, caplog
-):
-    device.pages_can_be_locked = False
-    image = random_image(0, *LARGE)
-    want = contents(Perception(Engine(model)).process(image, CAMERA, wanted=USUAL))
-    assert_same(contents(Perception(engine).process(image, CAMERA, wanted=USUAL)), want)
-    assert len([r for r in caplog.records if 'cannot be locked' in r.message]) == 1
-
-
-def test_a_network_without_a_cuda_graph_still_runs(model, device, monkeypatch):
-    told: list[str] = []
-    warm_up = DeviceSession.warm_up
-    calls = []
-
-    def refuse_once(session, device):
-        calls.append(session)
-        if len(calls) == 1:
-            raise RuntimeError('a node is not on the GPU')
-        warm_up(session, device)
-
-    monkeypatch.setattr(DeviceSession, 'warm_up', refuse_once)
-    engine = Engine(model, EngineOptions(provider='cpu'), report=told.append, device=device)
-    assert engine.infer(random_image()).labels is not None
-    assert told == ['all.onnx runs without a CUDA graph: a node is not on the GPU.']
-    assert engine.infer(random_image(0, 8, 8)).labels is not None
-    assert len(told) == 1 and len(calls) == 3
-
-
 def test_a_failing_device_raises_one_clear_error(device, engine):
     def fail() -> None:
         raise RuntimeError('an illegal address')
@@ -242,19 +180,6 @@ def test_a_failing_device_raises_one_clear_error(device, engine):
     device.put(Queue.WORK, fail)
     with pytest.raises(ModelError, match='GPU failed while computing a frame: an illegal address'):
         perception.process(random_image(), CAMERA, wanted=USUAL)
-
-
-def test_a_gpu_that_cupy_cannot_use_gives_a_warning_and_the_cpu_is_used(model):
-    try:
-        CudaDevice()
-    except (MissingDependencyError, ProviderError) as err:
-        reason = str(err)
-    else:
-        pytest.skip('there is a GPU that CuPy can use')
-    engine = Engine(model, EngineOptions(provider='cpu'))
-    engine.provider = 'cuda'
-    assert engine._find_device() is None
-    assert reason in engine.warnings[-1] and 'computed on the CPU' in engine.warnings[-1]
 
 
 def test_a_kernel_that_cannot_be_compiled_gives_a_warning_and_the_cpu_is_used(
