@@ -1,8 +1,8 @@
 """
 Camera models: intrinsics, distortion, pixel rays, projection.
 
-Everything is in the optical frame of REP 103: x right, y down, z ahead, metres. Pixel (u, v) has
-its centre at integer coordinates, as in ``sensor_msgs/CameraInfo``.
+Points are meters in the optical frame of REP 103: x right, y down, z forward. The centers of
+pixels have integer coordinates, as in ``sensor_msgs/CameraInfo``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _CONVERGED_PIXELS = 1e-6
 @dataclass(frozen=True)
 class CameraModel:
     """
-    A camera: size in pixels, focal lengths, centre, and lens.
+    A camera: image size, focal lengths and principal point in pixels, and the lens.
 
     :param distortion_model: ``plumb_bob``, ``rational_polynomial``, ``equidistant``, or empty
         for a lens without distortion.
-    :raises CameraError: if a value cannot belong to a camera.
+    :raises CameraError: if a value is impossible for a camera.
     """
 
     width: int
@@ -44,8 +44,10 @@ class CameraModel:
         if not all(math.isfinite(value) for value in values):
             raise CameraError(f'Camera intrinsics are not finite: {values}. Calibrate the camera.')
         if self.fx == 0:
-            raise CameraError('The camera is not calibrated (K[0] is 0). Calibrate it, or publish '
-                              'its CameraInfo.')  # fmt: skip
+            raise CameraError(
+                'The camera is not calibrated (K[0] is 0). Calibrate it, and publish its '
+                'CameraInfo.'
+            )
         if min(self.fx, self.fy) <= 0 or min(self.width, self.height) <= 0:
             raise CameraError(
                 f'Focal lengths ({self.fx}, {self.fy}) and size {self.width}x{self.height} must '
@@ -76,10 +78,13 @@ class CameraModel:
         roi: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> CameraModel:  # fmt: skip
         """
-        Return the camera of a CameraInfo's values, as its images are after ROI and binning.
+        Return the camera that a CameraInfo describes, after ROI and binning.
 
-        :param roi: x_offset, y_offset, width, height; all 0 for the full image.
-        :raises CameraError: if the camera is uncalibrated or a value is impossible.
+        :param k: the 3x3 matrix K by rows.
+        :param d: distortion coefficients.
+        :param binning: pixels combined into one, horizontally and vertically; 0 means 1.
+        :param roi: x_offset, y_offset, width, height; width or height 0 is the full image.
+        :raises CameraError: if the camera is not calibrated or a value is impossible.
         """
         if len(k) != 9:
             raise CameraError(f'K has {len(k)} values; a 3x3 matrix has 9.')
@@ -96,7 +101,7 @@ class CameraModel:
         """
         Return the camera of the image resized to ``width`` x ``height``.
 
-        x and y are scaled separately, and the centre as ``image_proc`` does: c' = c * scale.
+        x and y are scaled separately, the principal point as in ``image_proc``: c' = c * scale.
         """
         x, y = width / self.width, height / self.height
         return replace(
@@ -105,7 +110,7 @@ class CameraModel:
         )  # fmt: skip
 
     def cropped(self, x: int, y: int, width: int, height: int) -> CameraModel:
-        """Return the camera of the part of the image that starts at pixel (x, y)."""
+        """Return the camera of the image cropped to ``width`` x ``height`` from pixel (x, y)."""
         return replace(self, width=width, height=height, cx=self.cx - x, cy=self.cy - y)
 
     @property
@@ -116,12 +121,11 @@ class CameraModel:
 
 def pixel_rays(camera: CameraModel, stride: int = 1) -> NDArray[np.float32]:
     """
-    Return where each pixel looks: (H', W', 2) float32, x/z and y/z of its ray.
+    Return the ray of each pixel: (H', W', 2) float32, x/z and y/z.
 
-    Multiplied by a depth they give the point. Pixels that no ray of the lens model reaches are
-    NaN.
+    A ray times a depth is a point. A pixel that no ray of the lens model reaches is NaN.
 
-    :param stride: take every so many pixels, from pixel 0.
+    :param stride: take every n-th pixel of each row and column, from pixel 0.
     """
     u, v = np.arange(0, camera.width, stride), np.arange(0, camera.height, stride)
     return unproject(np.stack(np.meshgrid(u, v), -1), camera).astype(np.float32)
@@ -129,13 +133,13 @@ def pixel_rays(camera: CameraModel, stride: int = 1) -> NDArray[np.float32]:
 
 def unproject(pixels: NDArray, camera: CameraModel) -> NDArray[np.float64]:
     """
-    Return x/z and y/z (..., 2) of the rays of pixels (..., 2); NaN where the lens has no ray.
+    Return the rays (..., 2), x/z and y/z, of pixels (..., 2); NaN where the lens has no ray.
 
-    The inverse of :func:`project` up to depth, exact to 1e-6 pixels.
+    This is the inverse of :func:`project` up to depth, exact to 1e-6 pixels.
     """
-    normalised = (np.asarray(pixels, np.float64) - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    normalized = (np.asarray(pixels, np.float64) - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
     return undistort(
-        normalised, camera.distortion_model, camera.distortion,
+        normalized, camera.distortion_model, camera.distortion,
         tolerance=_CONVERGED_PIXELS / max(camera.fx, camera.fy),
     )  # fmt: skip
 
@@ -144,16 +148,16 @@ def project(points: NDArray, camera: CameraModel) -> NDArray[np.float64]:
     """Return pixels (..., 2) of points (..., 3) in the optical frame; NaN behind the camera."""
     points = np.asarray(points, np.float64)
     with np.errstate(all='ignore'):
-        normalised = np.where(points[..., 2:] > 0, points[..., :2] / points[..., 2:], np.nan)
-        bent = distort(normalised, camera.distortion_model, camera.distortion)
-        return bent * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        normalized = np.where(points[..., 2:] > 0, points[..., :2] / points[..., 2:], np.nan)
+        distorted = distort(normalized, camera.distortion_model, camera.distortion)
+        return distorted * (camera.fx, camera.fy) + (camera.cx, camera.cy)
 
 
 def depth_to_points(depth: NDArray, rays: NDArray) -> NDArray[np.float32]:
     """
-    Return points (H, W, 3) in metres.
+    Return points (H, W, 3), meters in the optical frame.
 
-    :param depth: (H, W) metres along the optical axis, NaN unknown.
+    :param depth: (H, W) meters along the optical axis, NaN unknown.
     :param rays: (H, W, 2) of :func:`pixel_rays`.
     """
     return np.concatenate([rays * depth[..., None], depth[..., None]], -1).astype(np.float32)

@@ -1,9 +1,8 @@
-"""Rays and projection are each other's inverse, and agree with OpenCV."""
+"""Rays and projection are inverse to each other and agree with OpenCV."""
 
 from __future__ import annotations
 
 import math
-import time
 
 import cv2
 import numpy as np
@@ -48,7 +47,7 @@ def lifted(rays: np.ndarray, depth: float = 1.0) -> np.ndarray:
 
 
 @pytest.mark.parametrize('lens', LENSES)
-def test_unproject_then_project_is_the_identity_to_a_millionth_of_a_pixel(lens: str):
+def test_unprojecting_and_projecting_restores_pixels_to_a_millionth_of_a_pixel(lens: str):
     model = camera(lens)
     pixels = grid(model)
     rays = unproject(pixels, model)
@@ -63,7 +62,7 @@ def test_unproject_then_project_is_the_identity_to_a_millionth_of_a_pixel(lens: 
     values=st.lists(st.floats(-0.4, 0.4), min_size=8, max_size=8),
     focal=st.floats(150, 2000), u=st.floats(0, 639), v=st.floats(0, 479),
 )  # fmt: skip
-def test_a_ray_that_is_given_projects_onto_its_pixel_for_any_lens(name, values, focal, u, v):
+def test_a_ray_projects_onto_its_pixel_for_any_lens(name, values, focal, u, v):
     values[2:4] = [values[2] / 40, values[3] / 40]
     count = {'plumb_bob': 5, 'rational_polynomial': 8, 'equidistant': 4}[name]
     model = CameraModel(640, 480, focal, focal, 320, 240, name, tuple(values[:count]))
@@ -74,7 +73,7 @@ def test_a_ray_that_is_given_projects_onto_its_pixel_for_any_lens(name, values, 
 
 @settings(max_examples=60, deadline=None)
 @given(lens=st.sampled_from(list(LENSES)), x=st.floats(-0.6, 0.6), y=st.floats(-0.5, 0.5))
-def test_project_then_unproject_gives_the_ray_back(lens: str, x: float, y: float):
+def test_projecting_and_unprojecting_restores_the_ray(lens: str, x: float, y: float):
     model = camera(lens)
     assume(math.hypot(x, y) < 0.7)
     back = unproject(project(np.array([x, y, 1.0]), model), model)
@@ -94,14 +93,14 @@ def test_projection_agrees_with_opencv(lens: str):
     assert np.abs(project(points, model) - want.reshape(-1, 2)).max() < 1e-8
 
 
-def test_an_equidistant_lens_without_coefficients_is_no_pinhole():
+def test_an_equidistant_lens_with_zero_coefficients_is_not_a_pinhole():
     model = camera('ideal fisheye')
     edge = unproject(np.array([model.cx + model.fx, model.cy]), model)
     assert edge[0] == pytest.approx(math.tan(1.0))
 
 
 def test_pixels_beyond_the_fold_of_a_lens_have_no_ray():
-    """r (1 - 0.5 r^2) has its top at r = 0.816, r' = 0.544: nothing is seen farther out."""
+    """r (1 - 0.5 r^2) has its maximum, 0.544, at r = 0.816; no ray reaches a larger radius."""
     model = CameraModel(640, 480, 400, 400, 320, 240, 'plumb_bob', (-0.5, 0, 0, 0, 0))
     rays = pixel_rays(model)
     seen = np.isfinite(rays).all(-1)
@@ -121,17 +120,11 @@ def test_fisheye_pixels_at_ninety_degrees_and_more_have_no_ray():
     assert np.isfinite(rays[angle < math.radians(89)]).all()
 
 
-def test_rays_are_float32_in_the_image_s_grid_and_thinned_by_the_stride():
+def test_rays_are_float32_on_the_pixel_grid_with_every_nth_pixel_for_a_stride():
     model = camera('plumb_bob 5')
     rays = pixel_rays(model)
     assert rays.shape == (480, 640, 2) and rays.dtype == np.float32
     np.testing.assert_array_equal(pixel_rays(model, 3), rays[::3, ::3])
-
-
-def test_rays_of_a_whole_picture_take_less_than_two_seconds():
-    started = time.perf_counter()
-    pixel_rays(camera('plumb_bob 5', focal=250.0))
-    assert time.perf_counter() - started < 2.0
 
 
 def test_points_behind_the_camera_have_no_pixel():
@@ -155,7 +148,7 @@ def test_resizing_scales_pixels_in_x_and_y_separately(u, v, depth, width, height
 
 @given(x=st.integers(0, 500), y=st.integers(0, 400), lens=st.sampled_from(list(LENSES)))
 @settings(max_examples=50)
-def test_cropping_moves_pixels(x: int, y: int, lens: str):
+def test_cropping_shifts_pixels(x: int, y: int, lens: str):
     model = camera(lens)
     point = np.array([0.2, -0.1, 1.0])
     cropped = model.cropped(x, y, 100, 80)
@@ -177,7 +170,7 @@ def test_depth_along_the_axis_times_rays_gives_points():
 K = (500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0)
 
 
-def test_a_camera_info_becomes_a_model_that_is_a_cache_key():
+def test_a_camera_info_becomes_a_hashable_model():
     model = CameraModel.from_camera_info(640, 480, K, [0.1, 0, 0, 0, 0], 'plumb_bob')
     assert (model.fx, model.fy, model.cx, model.cy) == (500, 510, 320, 240)
     assert model.k == K
@@ -186,10 +179,87 @@ def test_a_camera_info_becomes_a_model_that_is_a_cache_key():
     assert {model: 1}[again] == 1
 
 
-def test_region_of_interest_and_binning_make_the_camera_of_the_image_that_comes():
+def test_roi_and_binning_give_the_camera_of_the_image():
     model = CameraModel.from_camera_info(640, 480, K, binning=(2, 2), roi=(100, 40, 400, 300))
     assert (model.width, model.height) == (200, 150)
     assert (model.fx, model.fy, model.cx, model.cy) == (250, 255, 110, 100)
+
+
+@pytest.mark.parametrize(
+    ('roi', 'size', 'center'),
+    [
+        ((0, 0, 0, 0), (640, 480), (320, 240)),
+        ((100, 40, 400, 300), (400, 300), (220, 200)),
+        ((100, 40, 0, 300), (640, 480), (320, 240)),
+        ((100, 40, 400, 0), (640, 480), (320, 240)),
+        ((0, 0, 1, 1), (1, 1), (320, 240)),
+    ],
+)
+def test_an_roi_without_width_or_height_is_the_full_image(roi, size, center):
+    model = CameraModel.from_camera_info(640, 480, K, roi=roi)
+    assert (model.width, model.height) == size
+    assert (model.cx, model.cy) == center
+
+
+@pytest.mark.parametrize(
+    ('binning', 'size', 'focal'),
+    [
+        ((0, 0), (640, 480), (500, 510)),
+        ((1, 1), (640, 480), (500, 510)),
+        ((2, 0), (320, 480), (250, 510)),
+        ((0, 4), (640, 120), (500, 127.5)),
+        ((3, 1), (213, 480), (500 * 213 / 640, 510)),
+    ],
+)
+def test_binning_of_each_axis_divides_size_and_focal_length(binning, size, focal):
+    model = CameraModel.from_camera_info(640, 480, K, binning=binning)
+    assert (model.width, model.height) == size
+    assert (model.fx, model.fy) == pytest.approx(focal)
+
+
+def test_binning_1_keeps_the_model_exactly():
+    plain = CameraModel.from_camera_info(641, 479, K)
+    assert CameraModel.from_camera_info(641, 479, K, binning=(1, 1)) == plain
+
+
+def test_the_smallest_camera_has_one_pixel():
+    model = CameraModel(1, 1, 1e-3, 1e-3, 0.0, 0.0)
+    assert pixel_rays(model).shape == (1, 1, 2)
+
+
+def test_k_is_the_matrix_by_rows():
+    assert CameraModel(640, 480, 1.0, 2.0, 3.0, 4.0).k == (1, 0, 3, 0, 2, 4, 0, 0, 1)
+
+
+def test_a_ray_leads_from_the_center_of_the_pixel():
+    model = CameraModel(4, 3, 2.0, 4.0, 1.0, 1.0)
+    rays = pixel_rays(model)
+    np.testing.assert_array_equal(rays[1, 1], (0, 0))
+    np.testing.assert_array_equal(rays[2, 3], (1.0, 0.25))
+
+
+def test_defaults_are_a_lens_without_distortion_and_a_full_image():
+    model = CameraModel.from_camera_info(640, 480, K)
+    assert model == CameraModel(640, 480, 500.0, 510.0, 320.0, 240.0, '', ())
+
+
+def test_values_of_a_camera_info_become_python_numbers():
+    model = CameraModel.from_camera_info(
+        np.uint32(640), np.uint32(480), np.array(K), np.array([0.1, 0, 0, 0, 0]), 'plumb_bob'
+    )
+    values = (model.fx, model.cy, *model.distortion)
+    assert {type(value) for value in values} == {float}
+    assert type(model.width) is type(model.height) is int
+
+
+def test_one_coefficient_that_is_not_zero_is_kept():
+    model = CameraModel.from_camera_info(640, 480, K, [0, 0, 0, 0, 1e-9], 'plumb_bob')
+    assert model.distortion == (0, 0, 0, 0, 1e-9)
+
+
+def test_zero_coefficients_of_an_equidistant_lens_are_kept():
+    model = CameraModel.from_camera_info(640, 480, K, [0.0] * 4, 'equidistant')
+    assert model.distortion == (0.0,) * 4
 
 
 @pytest.mark.parametrize('name', ['plumb_bob', 'rational_polynomial', '', 'something'])
@@ -206,7 +276,10 @@ def test_all_zero_coefficients_mean_no_distortion(name: str, count: int):
         ({'k': (math.nan, *K[1:])}, 'not finite.*Calibrate'),
         ({'k': (math.inf, *K[1:])}, 'not finite'),
         ({'k': K[:6]}, 'K has 6 values'),
+        ({'k': (*K, 0.0)}, 'K has 10 values'),
         ({'k': (-1.0, *K[1:])}, 'must be positive'),
+        ({'k': (*K[:4], 0.0, *K[5:])}, r'Focal lengths \(500.0, 0.0\).*must be positive'),
+        ({'height': 0}, 'size 640x0 must be positive'),
         ({'width': 0}, 'size 0x480 must be positive'),
         ({'d': [math.nan] * 5}, 'not finite'),
         ({'d': [0.1] * 5, 'distortion_model': 'magic'}, "'magic' is unknown; allowed: plumb_bob"),
@@ -216,7 +289,7 @@ def test_all_zero_coefficients_mean_no_distortion(name: str, count: int):
         ({'d': [], 'distortion_model': 'equidistant'}, 'equidistant has 0 coefficients'),
     ],
 )
-def test_intrinsics_that_cannot_be_are_refused(changes: dict, message: str):
+def test_impossible_intrinsics_are_an_error(changes: dict, message: str):
     values = {'width': 640, 'height': 480, 'k': K, 'd': [0.1] * 5, 'distortion_model': 'plumb_bob'}
     with pytest.raises(CameraError, match=message):
         CameraModel.from_camera_info(**{**values, **changes})
