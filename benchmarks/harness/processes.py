@@ -151,15 +151,18 @@ class Process:
         if self._popen.poll() is not None:
             raise self._ended()
 
-    def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> None:
+    def wait_for_log(self, text: str, failure: str, timeout: float = TIMEOUT) -> None:
         """
         Wait until the log contains ``text``.
 
-        :raises BenchError: if the child ends before, or ``timeout`` seconds pass.
+        :param failure: text that is logged instead if the child cannot do its work.
+        :raises BenchError: if the child fails or ends before, or ``timeout`` seconds pass.
         """
         until = time.monotonic() + timeout
-        while not self.log.is_file() or text not in self.log.read_text(errors='replace'):
+        while text not in (log := self._read_log()):
             self.check_running()
+            if failure in log:
+                raise BenchError(f'{self.name} failed.{self._tail()}')
             if time.monotonic() > until:
                 raise BenchError(
                     f'{self.name} did not log {text!r} within {timeout:.0f} s.{self._tail()}'
@@ -178,8 +181,11 @@ class Process:
         self._reader.join(STOP_TIMEOUT)
         return BenchError(f'{self.name} ended with status {status}.{self._tail()}')
 
+    def _read_log(self) -> str:
+        return self.log.read_text(errors='replace') if self.log.is_file() else ''
+
     def _tail(self) -> str:
-        lines = self.log.read_text(errors='replace').splitlines() if self.log.is_file() else []
+        lines = self._read_log().splitlines()
         return ' Last lines of its log:\n' + '\n'.join(lines[-_LOG_LINES:])
 
     def cpu_seconds(self) -> float:

@@ -64,11 +64,11 @@ class FrameFixture:
         from std_msgs.msg import Header
 
         from hydranet_ros.perception.point_cloud import PointCloudBuilder
-        from hydranet_ros.ros.player import camera_info_message
+        from hydranet_ros.ros.conversions import camera_info_message
 
-        self.camera.forget()
+        self.camera.reset()
         info = camera_info_message(camera, Header(frame_id=_FRAME_ID))
-        self.camera.hear(info, rectified=False)
+        self.camera.update(info, rectified=False)
         started = time.perf_counter()
         PointCloudBuilder().prepare(camera)
         return 1e3 * (time.perf_counter() - started)
@@ -199,13 +199,14 @@ def open_fixture(engine: Engine) -> Iterator[FrameFixture]:
             'installation.'
         ) from err
     from hydranet_ros.perception.pipeline import Perception
-    from hydranet_ros.ros.camera_info import Camera
-    from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
-    from hydranet_ros.ros.demo import free_domain
+    from hydranet_ros.ros.allocator import keep_freed_memory
+    from hydranet_ros.ros.camera_info import CameraInfoState
+    from hydranet_ros.ros.dds_profile import apply_dds_profile
+    from hydranet_ros.ros.domains import free_domain
     from hydranet_ros.ros.frame import FramePath
     from hydranet_ros.ros.publishers import Publishers
 
-    keep_large_blocks()
+    keep_freed_memory()
     apply_dds_profile(asynchronous=True)
     with ExitStack() as stack:
         domain = stack.enter_context(free_domain())
@@ -226,7 +227,7 @@ def open_fixture(engine: Engine) -> Iterator[FrameFixture]:
                  for output, topic in topics.items()]  # fmt: skip
         subscriber = stack.enter_context(_subscriber(kinds, domain))
         _wait(lambda: publishers.wanted() >= ALL_OUTPUTS & perception.available, subscriber)
-        camera = Camera(node.get_logger().warning)
+        camera = CameraInfoState(node.get_logger().warning)
         yield FrameFixture(FramePath(perception, publishers, camera), camera, subscriber, topics)
 
 

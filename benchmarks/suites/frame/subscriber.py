@@ -17,8 +17,8 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, PointCloud2
 
-from hydranet_ros.ros.dds_profile import keep_large_blocks
-from hydranet_ros.ros.shutdown import until_told_to_end
+from hydranet_ros.ros.allocator import keep_freed_memory
+from hydranet_ros.ros.shutdown import until_shutdown
 
 MESSAGE_TYPES = {'Image': Image, 'PointCloud2': PointCloud2}
 _QUEUE = 5
@@ -52,14 +52,14 @@ class Subscriber:
 
 def main(arguments: list[str]) -> None:
     """Subscribe until standard input is closed."""
-    keep_large_blocks()
+    keep_freed_memory()
     rclpy.init()
     subscriber = Subscriber(dict(item.split('=') for item in arguments))
     executor = SingleThreadedExecutor()
     executor.add_node(subscriber.node)
 
     def spin() -> None:
-        with until_told_to_end():
+        with until_shutdown():
             executor.spin()
 
     thread = threading.Thread(target=spin, daemon=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from hydranet_ros.ros.dds_profile import CHOSEN, PUBLICATION_MODE, SWITCH, TRANSPORTS, VARIABLES
-from hydranet_ros.ros.demo import free_domain
+from hydranet_ros.ros.domains import free_domain
 
 __all__ = ['environment', 'free_domain']
 

@@ -61,7 +61,7 @@ class RosGraph:
         :raises BenchError: if a node is not connected or publishes nothing.
         """
         for node in self.nodes:
-            node.wait_for_log('active:')
+            node.wait_for_log('active:', failure='did not start')
         for camera in self._cameras:
             camera.send('match')
         if not all(camera.next_event()['matched'] for camera in self._cameras):
@@ -137,8 +137,8 @@ class RosGraph:
             received.shortfall(frames),
         )  # fmt: skip
 
-    def _receive(self, subscribers: int, nodes: int) -> _Received:
-        return _Received(self._subscribers[:subscribers], self.nodes[:nodes])
+    def _receive(self, subscribers: int, nodes: int) -> Received:
+        return Received(self._subscribers[:subscribers], self.nodes[:nodes])
 
     def _cpu(self) -> float:
         return sum(node.cpu_seconds() for node in self.nodes)
@@ -164,7 +164,7 @@ class RosGraph:
         return 100 * used / len(self.nodes)
 
 
-class _Received:
+class Received:
     """Events that the subscribers received during a measurement."""
 
     def __init__(self, subscribers: Sequence[Process], nodes: Sequence[Process]) -> None:

@@ -93,7 +93,11 @@ class Measurements:
         self._progress('clouds of 465,750 points between two processes')
         plan = self._plan
         times = measure_transports(
-            self._folder, TRANSPORTS[: plan.transports], rounds=plan.rounds, burst=plan.burst
+            self._folder,
+            TRANSPORTS[: plan.transports],
+            rounds=plan.rounds,
+            burst=plan.burst,
+            turns=plan.turns,
         )
         self.runs[CLOUD_RUN] = {name: item.latency for name, item in times.items()}
         metrics: dict[str, Metric] = {}

@@ -74,13 +74,13 @@ class TransportTimes:
 
 
 def measure_transports(
-    folder: Path, transports: tuple[Transport, ...], *, rounds: int, burst: int
+    folder: Path, transports: tuple[Transport, ...], *, rounds: int, burst: int, turns: int
 ) -> dict[str, TransportTimes]:
     """
     Send clouds over all transports in turn; return their times and losses.
 
     :param folder: folder of the logs.
-    :param burst: clouds of each burst at 30 Hz; two bursts per transport and reliability.
+    :param burst: clouds of each burst at 30 Hz; ``turns`` bursts per transport and reliability.
     :raises BenchError: if a cloud does not arrive, or differs.
     """
     with ExitStack() as stack:
@@ -95,7 +95,7 @@ def measure_transports(
                 if index >= _WARM_UP:
                     latencies[name].append(latency)
                     publishing[name].append(publish)
-        loss = _loss(pairs, burst)
+        loss = _loss(pairs, burst, turns)
     return {
         name: TransportTimes(
             Series(name, tuple(latencies[name])), Series(name, tuple(publishing[name])), loss[name]
@@ -104,12 +104,12 @@ def measure_transports(
     }
 
 
-def _loss(pairs: Mapping[str, _Pair], burst: int) -> dict[str, dict[str, float]]:
+def _loss(pairs: Mapping[str, _Pair], burst: int, turns: int) -> dict[str, dict[str, float]]:
     lost = {name: {'reliable': 0.0, 'best_effort': 0.0} for name in pairs}
-    for order in (list(pairs), list(pairs)[::-1]):
-        for name in order:
+    for turn in range(turns):
+        for name in list(pairs)[:: 1 if turn % 2 == 0 else -1]:
             for topic in lost[name]:
-                lost[name][topic] += (1 - pairs[name].send_burst(topic, burst) / burst) / 2
+                lost[name][topic] += (1 - pairs[name].send_burst(topic, burst) / burst) / turns
     return lost
 
 
@@ -167,7 +167,7 @@ def _pair(transport: Transport, folder: Path) -> Iterator[_Pair]:
         domain = stack.enter_context(free_domain())
         processes = [
             stack.enter_context(Process.of_module(
-                WORKERS, role, json.dumps({'keep_large_blocks': keep_blocks}),
+                WORKERS, role, json.dumps({'keep_freed_memory': keep_blocks}),
                 environment=environment(domain, profile=profile, extra=extra),
                 log=folder / f'{transport.name}_{role}.log',
             ))

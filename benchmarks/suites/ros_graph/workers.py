@@ -35,12 +35,12 @@ from std_msgs.msg import Header
 from benchmarks.harness.processes import TIMEOUT, Commands, emit_event
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.ros import latest_image
-from hydranet_ros.ros.conversions import fill_image
-from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
+from hydranet_ros.ros.allocator import keep_freed_memory
+from hydranet_ros.ros.conversions import camera_info_message, fill_image
+from hydranet_ros.ros.dds_profile import apply_dds_profile
 from hydranet_ros.ros.node import HydranetNode
-from hydranet_ros.ros.player import camera_info_message
 from hydranet_ros.ros.publishers import QUEUE_DEPTH
-from hydranet_ros.ros.shutdown import until_told_to_end
+from hydranet_ros.ros.shutdown import until_shutdown
 
 CLOUD_BYTES = 465_750 * 16
 # Latency is measured by a reliable subscriber; loss, for both policies, at the camera's rate.
@@ -66,7 +66,7 @@ def _spinning(name: str) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        with until_told_to_end():
+        with until_shutdown():
             yield node, executor
     finally:
         executor.shutdown()
@@ -256,7 +256,7 @@ def node(options: Mapping[str, Any]) -> None:
     processes images however long they waited; ``parameters`` are those of the node.
     """
     if not options.get('skip_late', True):
-        latest_image.SHARE = latest_image.LATE
+        latest_image.FRESH_PERIODS = latest_image.LATE_PERIODS
     rclpy.init(args=options.get('arguments'))
     parameters = [Parameter(name, value=value) for name, value in options['parameters'].items()]
     kind = _TracedNode if options.get('traced') else HydranetNode
@@ -265,7 +265,7 @@ def node(options: Mapping[str, Any]) -> None:
     if options.get('traced'):
         tracemalloc.start()
     try:
-        with until_told_to_end():
+        with until_shutdown():
             executor.add_node(made)
             executor.spin()
     finally:
@@ -294,8 +294,8 @@ def main() -> None:
     """Run the role given on the command line."""
     options = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if options.get('keep_large_blocks', True):
-        keep_large_blocks()
+    if options.get('keep_freed_memory', True):
+        keep_freed_memory()
     role = sys.argv[1]
     print(apply_dds_profile(asynchronous=role == 'node'), flush=True)
     ROLES[role](options)

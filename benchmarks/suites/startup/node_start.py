@@ -24,11 +24,11 @@ from benchmarks.harness.inputs import make_image
 from benchmarks.harness.processes import cpu_seconds
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BenchError
-from hydranet_ros.ros.conversions import fill_image
-from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
-from hydranet_ros.ros.demo import free_domain
-from hydranet_ros.ros.player import camera_info_message
-from hydranet_ros.ros.shutdown import until_told_to_end
+from hydranet_ros.ros.allocator import keep_freed_memory
+from hydranet_ros.ros.conversions import camera_info_message, fill_image
+from hydranet_ros.ros.dds_profile import apply_dds_profile
+from hydranet_ros.ros.domains import free_domain
+from hydranet_ros.ros.shutdown import until_shutdown
 
 TOPICS = {'segmentation/mask': Image, 'depth/image': Image, 'points': PointCloud2}
 _PERIOD = 1 / 30
@@ -36,7 +36,7 @@ _FRAMES_AT_WORK = 20
 _SETTLE = 1.0
 _TIMEOUT = 300.0
 _STOP_TIMEOUT = 60.0
-_LOADED, _ACTIVE = ' loaded on ', 'active: '
+_LOADED, _ACTIVE, _FAILED = ' loaded on ', 'active: ', 'did not start'
 _LOG_LINES = 4
 
 
@@ -82,7 +82,7 @@ class NodeStarter:
         self._sending = False
 
     def __enter__(self) -> NodeStarter:
-        keep_large_blocks()
+        keep_freed_memory()
         apply_dds_profile()
         self._domain = self._stack.enter_context(free_domain())
         context = rclpy.Context()
@@ -178,7 +178,7 @@ class NodeStarter:
 
 
 def _spin(executor: SingleThreadedExecutor, context: rclpy.Context) -> None:
-    with until_told_to_end(context):
+    with until_shutdown(context):
         executor.spin()
 
 
@@ -214,16 +214,17 @@ class _NodeProcess:
         """
         Wait until a condition holds.
 
-        :raises BenchError: with the last log lines, if the node ends or the time is over.
+        :raises BenchError: with the last log lines, if the node fails, ends, or the time is over.
         """
         until = time.monotonic() + self._timeout
         while not condition():
-            if self._process.poll() is not None:
-                self._reader.join(5)
-                raise BenchError(f'The node ended early. Its last lines: {self._tail()}')
+            if self._process.poll() is not None or self.logged_at(_FAILED):
+                self._process.terminate()
+                self._reader.join(_STOP_TIMEOUT)
+                raise BenchError(f'The node failed. Last lines of its log: {self._tail()}')
             if time.monotonic() > until:
                 raise BenchError(
-                    f'No result after {self._timeout:.0f} s. Last lines of the log: {self._tail()}'
+                    f'No result after {self._timeout:.0f} s. Last lines of its log: {self._tail()}'
                 )
             time.sleep(0.005)
 

@@ -30,7 +30,7 @@ WARM, COLD, UNCOMPILED = 'warm', 'cold', 'uncompiled'
 RUN = 'start to first result'
 _ROUNDS, _QUICK_ROUNDS = 5, 1
 _TOP = 8
-_NODE_IMPORTS = 'import hydranet_ros.ros.node, onnxruntime'
+_NODE_IMPORTS = 'import hydranet_ros.ros.run, onnxruntime'
 _LIST_FILES = f"""
 {_NODE_IMPORTS}
 import sys
