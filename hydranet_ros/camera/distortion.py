@@ -19,15 +19,15 @@ from hydranet_ros.camera.polynomial import PolynomialLens
 
 
 class LensModel(Protocol):
-    """
-    A distortion model.
+    """A distortion model."""
 
-    :param coefficient_counts: allowed numbers of coefficients.
-    :param zero_is_identity: whether all-zero coefficients leave points unchanged.
-    """
+    @property
+    def coefficient_counts(self) -> tuple[int, ...]:
+        """Return the allowed numbers of coefficients."""
 
-    coefficient_counts: tuple[int, ...]
-    zero_is_identity: bool
+    @property
+    def zero_is_identity(self) -> bool:
+        """Return whether all-zero coefficients leave points unchanged."""
 
     def distort(self, points: NDArray, coefficients: Sequence[float]) -> NDArray[np.float64]:
         """Return points (..., 2) after the lens."""

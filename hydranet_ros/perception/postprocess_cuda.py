@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from hydranet_ros.camera.model import CameraModel, pixel_rays
 from hydranet_ros.inference.engine import Engine
@@ -26,7 +26,7 @@ from hydranet_ros.perception.postprocess import (
 KERNEL_SOURCE = Path(__file__).with_name('postprocess.cu')
 KERNEL = 'postprocess'
 _CAMERAS_KEPT = 4
-_COMPUTED = {'labels': np.uint8, 'depth': np.float32, CLOUD: POINT_DTYPE}
+_COMPUTED: Mapping[str, DTypeLike] = {'labels': np.uint8, 'depth': np.float32, CLOUD: POINT_DTYPE}
 """Results that the kernel writes, in the order of its arguments."""
 
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Run the slow tests of what changed since BASE (default: the last commit older than a day).
+# LIMIT (seconds) stops them without failing; "make test-slow" runs all of them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+BASE=${BASE:-$(git rev-list -1 --before='1 day ago' HEAD)}
+LIMIT=${LIMIT:-420}
+files=()
+while read -r path; do
+  case "$path" in
+    test/*test_*.py) candidate=$path ;;
+    hydranet_ros/*.py | hydranet_scenes/*.py | benchmarks/*.py)
+      folder=$(dirname "${path#hydranet_ros/}")
+      candidate=test/$folder/test_$(basename "$path") ;;
+    *) continue ;;
+  esac
+  if [ -f "$candidate" ] && grep -q 'mark.slow' "$candidate"; then
+    files+=("$candidate")
+  fi
+done < <(git diff --name-only "${BASE:-$(git rev-list --max-parents=0 HEAD | tail -n 1)}" -- '*.py')
+mapfile -t files < <(printf '%s\n' "${files[@]:-}" | sort -u | sed '/^$/d')
+if [ "${#files[@]}" -eq 0 ]; then
+  echo 'slow tests: none of the changed modules has any'
+  exit 0
+fi
+printf 'slow tests of: %s\n' "${files[*]}"
+status=0
+timeout --signal=INT "$LIMIT" .venv/bin/python -m pytest -m slow "${files[@]}" || status=$?
+if [ "$status" -eq 124 ]; then
+  echo "slow tests: stopped after $LIMIT s without a failure; make test-slow runs all of them"
+  exit 0
+fi
+exit "$status"
