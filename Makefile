@@ -1,17 +1,21 @@
-# Every target sets up .venv by itself; see scripts/bootstrap.py.
+# Every target creates or updates .venv first; see scripts/bootstrap.py.
 PYTHON ?= python3
 BIN := .venv/bin
 FRAMES ?= 0
+JOBS ?= 3
+SAMPLE ?= 60
 
-.PHONY: help demo test test-slow lint types docs bench clean
+.PHONY: help demo test test-slow lint types docs bench mutation clean
 
 help:
-	@echo 'make demo       camera images -> mask, depth, cloud through the real node; writes demo/'
-	@echo 'make test       the test-suite'
-	@echo 'make test-slow  the exhaustive tests'
-	@echo 'make lint       ruff            make types  mypy'
-	@echo 'make docs       the site, into build/site/'
-	@echo 'make bench      every millisecond, side by side; writes bench/ (PARTS="network frame")'
+	@echo 'make demo       play a street through the node and write demo/'
+	@echo 'make test       run the test suite (JOBS=3 processes; ARGS="-k name")'
+	@echo 'make test-slow  run the exhaustive tests'
+	@echo 'make lint       check style with ruff'
+	@echo 'make types      check types with mypy'
+	@echo 'make docs       build the documentation site in build/site/'
+	@echo 'make bench      run the benchmarks and write bench/ (SUITES="network frame")'
+	@echo 'make mutation   measure how many mutants the tests kill (SAMPLE=60 per package)'
 
 demo:
 	@$(PYTHON) scripts/bootstrap.py cpu ros
@@ -19,7 +23,7 @@ demo:
 
 test:
 	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
-	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' $(ARGS)
 
 test-slow:
 	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
@@ -39,7 +43,11 @@ docs:
 
 bench:
 	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes bench
-	@$(BIN)/python -m benchmarks $(PARTS) --json bench/bench.json --plot bench/bench.png $(ARGS)
+	@$(BIN)/python -m benchmarks $(SUITES) --json bench/bench.json --plot bench/bench.png $(ARGS)
+
+mutation:
+	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test mutation
+	@$(BIN)/python scripts/mutation_test.py --sample $(SAMPLE) $(ARGS)
 
 clean:
 	rm -rf .venv build install log demo bench .pytest_cache .mypy_cache .ruff_cache

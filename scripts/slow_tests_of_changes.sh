@@ -25,7 +25,7 @@ if [ "${#files[@]}" -eq 0 ]; then
 fi
 printf 'slow tests of: %s\n' "${files[*]}"
 status=0
-timeout --signal=INT "$LIMIT" .venv/bin/python -m pytest -m slow "${files[@]}" || status=$?
+timeout --signal=INT "$LIMIT" .venv/bin/python -m pytest -x -m slow "${files[@]}" || status=$?
 if [ "$status" -eq 124 ]; then
   echo "slow tests: stopped after $LIMIT s without a failure; make test-slow runs all of them"
   exit 0
