@@ -14,11 +14,11 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from benchmarks.suites.ros_graph.environment import environment
-from benchmarks.suites.ros_graph.transport import WORKERS
-from benchmarks.harness.processes import Process
 from conftest import ROOT
 
+from benchmarks.harness.processes import Process
+from benchmarks.suites.ros_graph.environment import environment
+from benchmarks.suites.ros_graph.transport import WORKERS
 from hydranet_ros.ros.dds_profile import SWITCH, TRANSPORTS
 
 OURS, STOCK = {'profile': True}, {'profile': False}
@@ -48,25 +48,25 @@ def start(domain_id: int, tmp_path: Path) -> Iterator:
 def test_a_large_cloud_arrives_whole_whatever_transports_the_other_side_has(
     start, sender, receivers
 ):
-    hearers = [start('receive-cloud', **settings) for settings in receivers]
-    sayer = start('send-cloud', **sender)
+    hearers = [start('cloud-subscriber', **settings) for settings in receivers]
+    sayer = start('cloud-publisher', **sender)
     for hearer in hearers:
-        hearer.fact()
-    sayer.tell('match', len(hearers))
-    assert sayer.fact()['matched']
-    sayer.tell('send', 'latency', 1, 1)
-    sent = sayer.fact()
+        hearer.next_event()
+    sayer.send('match', len(hearers))
+    assert sayer.next_event()['matched']
+    sayer.send('send', 'latency', 1, 1)
+    sent = sayer.next_event()
     for hearer in hearers:
-        heard = hearer.fact()
+        heard = hearer.next_event()
         assert (heard['size'], heard['checksum']) == (7_452_000, sent['checksum'])
 
 
 SMALL = """
 import json, sys, tempfile
 from pathlib import Path
-from benchmarks.suites.ros_graph.transport import PROFILE, measure_wire
+from benchmarks.suites.ros_graph.transport import PROFILE, measure_transports
 with tempfile.TemporaryDirectory() as folder:
-    times = measure_wire(Path(folder), (PROFILE,), rounds=3, stream=5)['profile']
+    times = measure_transports(Path(folder), (PROFILE,), rounds=3, burst=5, turns=1)['profile']
     logs = [path.read_text() for path in Path(folder).iterdir()]
 print(json.dumps({'heard': len(times.latency.milliseconds), 'logs': logs}))
 """
