@@ -1,18 +1,19 @@
 """
-What a model file says of itself.
+Metadata of a model file.
 
-The exported ``.onnx`` carries a :class:`ModelInfo` in its metadata, so that whoever runs the
-file needs nothing else: no class list, no palette, no depth range beside it.
+An exported ``.onnx`` carries a :class:`ModelInfo`, so that running it needs no other file: it
+holds the class list, the palette and the depth range.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from hydranet_ros.errors import ModelError
+from hydranet_ros.model_files.yaml_config import structure
 
 FORMAT_VERSION = 1
 METADATA_KEY = 'hydranet'
@@ -40,19 +41,19 @@ class ClassInfo:
 @dataclass(frozen=True)
 class ModelInfo:
     """
-    All that inference needs to know of a model file.
+    Everything that inference needs to know about a model file.
 
     :param preset: name of the preset it was exported for.
     :param tasks: subset of ``('segmentation', 'depth', 'normals')``.
     :param classes: the classes, ids 0..C-1 in order; empty without segmentation.
-    :param depth_range: (nearest, farthest) depth in metres of the training data, for colouring
-        and clamping.
-    :param training_focal_length: focal length, in pixels, of the camera that the depth scale was
-        learnt with, at ``training_image_size``.
+    :param depth_range: (nearest, farthest) depth in meters of the training data, for colors and
+        clamping.
+    :param training_focal_length: focal length, in pixels, of the camera of the training depth, at
+        ``training_image_size``.
     :param training_image_size: (height, width) in pixels.
-    :param native_size: (height, width) the exporter recommends and warms up with.
-    :param weights_sha256: sha256, in hexadecimal, of the weights the graph was made from.
-    :param metrics: name to value, as measured by the exporter's author.
+    :param native_size: (height, width) that the exporter recommends and warms up with.
+    :param weights_sha256: sha256, in hexadecimal, of the weights in the graph.
+    :param metrics: name to value, as measured before the export.
     """
 
     preset: str
@@ -84,7 +85,7 @@ class ModelInfo:
 
         :param metadata: the file's key-value strings.
         :param source: the file's name, for messages.
-        :raises ModelError: if the metadata are missing, damaged or of a newer format.
+        :raises ModelError: if the metadata are missing, damaged or of another format.
         """
         if METADATA_KEY not in metadata:
             raise ModelError(
@@ -94,33 +95,47 @@ class ModelInfo:
             )
         try:
             raw = json.loads(metadata[METADATA_KEY])
-            return _from_json(cls, raw, source)
-        except (ValueError, TypeError, KeyError) as err:
-            raise ModelError(f'{source}: damaged metadata ({err}). {REWRITE_HINT}') from err
+            version = raw.get('format_version')
+        except (ValueError, AttributeError, RecursionError) as err:
+            raise ModelError(
+                f'{source}: its metadata are damaged ({err}). {REWRITE_HINT}'
+            ) from err
+        if version != FORMAT_VERSION:
+            raise ModelError(
+                f'{source} has metadata format {version!r}; this version reads {FORMAT_VERSION}. '
+                f'{REWRITE_HINT}'
+            )
+        try:
+            info = structure(raw, cls, 'metadata', error=ModelError)
+            info.check()
+        except ModelError as err:
+            raise ModelError(f'{source}: {err} {REWRITE_HINT}') from None
+        return info
+
+    def check(self) -> None:
+        """
+        Check the numbers that inference computes with.
+
+        :raises ModelError: if a number is not positive and finite, or ids are not 0..C-1.
+        """
+        numbers: dict[str, tuple[float, ...]] = {
+            'training_focal_length': (self.training_focal_length,),
+            'training_image_size': self.training_image_size,
+            'native_size': self.native_size,
+        }
+        if 'depth' in self.tasks:
+            numbers['depth_range'] = (self.depth_range[1] - self.depth_range[0],)
+        for name, values in numbers.items():
+            if not all(0 < value < math.inf for value in values):
+                raise ModelError(
+                    f'{name} is {getattr(self, name)}; allowed: positive and finite numbers.'
+                )
+        ids = [item.id for item in self.classes]
+        if ids != list(range(len(ids))) or len(ids) > UNLABELED:
+            raise ModelError(f'classes have the ids {ids[:20]}; allowed: 0..C-1 in order.')
 
     @property
     def surface_lookup(self) -> list[bool]:
         """Return 256 booleans: whether a pixel with this class id has a surface."""
         without = {item.id for item in self.classes if not item.surface}
         return [index not in without for index in range(256)]
-
-
-def _from_json(cls: type[ModelInfo], raw: dict[str, Any], source: str) -> ModelInfo:
-    version = raw.get('format_version')
-    if version != FORMAT_VERSION:
-        raise ModelError(
-            f'{source} has metadata format {version!r}; this version reads {FORMAT_VERSION}. '
-            f'{REWRITE_HINT}'
-        )
-    known = {item.name for item in fields(cls)}
-    unknown = sorted(set(raw) - known)
-    if unknown:
-        raise ValueError(f'unknown keys {unknown}')
-    raw = dict(raw)
-    raw['classes'] = tuple(
-        ClassInfo(item['id'], item['name'], tuple(item['color']), item['surface'])
-        for item in raw['classes']
-    )
-    for key in ('tasks', 'depth_range', 'training_image_size', 'native_size', 'mean', 'std'):
-        raw[key] = tuple(raw[key])
-    return cls(**raw)

@@ -1,9 +1,8 @@
 """
-Presets: which model a data set's node runs and how it is fed.
+Presets: the model and the parameters of the node for one data set.
 
-One file ``config/<name>.yaml`` is one :class:`Preset`. Its ``export`` part is what
-``hydranet export`` writes into the model file; at run time the model file alone says what its
-classes and depth range are.
+One file ``config/<name>.yaml`` is one :class:`Preset`. ``hydranet export`` writes its ``export``
+part into the model file. At run time classes and depth range come from the model file alone.
 """
 
 from __future__ import annotations
@@ -52,10 +51,10 @@ class ExportFacts:
 @dataclass(frozen=True)
 class ModelChoice:
     """
-    A model file and where it comes from.
+    A model file and its source.
 
     :param file: name of the ``.onnx``, looked up by :func:`hydranet_ros.resources.find_model`.
-    :param weights: name for ``hydranet weights pull``, empty where the model ships.
+    :param weights: name for ``hydranet weights pull``, empty if the model ships.
     """
 
     file: str

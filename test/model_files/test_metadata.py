@@ -1,4 +1,4 @@
-"""The metadata of a model file survive the round trip, or are refused by name."""
+"""Metadata of a model file: written and read back, or refused with a clear error."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ INFO = ModelInfo(
     focal=st.floats(1, 1e4),
     size=st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
 )
-def test_metadata_survive_the_round_trip(name: str, focal: float, size: tuple[int, int]):
+def test_metadata_read_back_equal_what_was_written(name: str, focal: float, size: tuple[int, int]):
     info = replace(INFO, preset=name, training_focal_length=focal, native_size=size)
     assert ModelInfo.from_metadata(info.to_metadata(), 'x.onnx') == info
 
 
-def test_a_class_without_surface_is_in_the_lookup():
+def test_the_lookup_marks_classes_without_a_surface():
     lookup = INFO.surface_lookup
     assert len(lookup) == 256
     assert (lookup[0], lookup[1], lookup[255]) == (False, True, True)
+
+
+CLASSES = json.loads(INFO.to_metadata()[METADATA_KEY])['classes']
 
 
 def changed(**values) -> dict[str, str]:
@@ -52,16 +55,38 @@ def changed(**values) -> dict[str, str]:
 @pytest.mark.parametrize(
     ('metadata', 'message'),
     [
-        ({}, 'carries no hydranet_ros metadata.*hydranet export'),
-        ({METADATA_KEY: '{'}, 'damaged metadata'),
-        (changed(format_version=99), 'metadata format 99; this version reads 1'),
-        (changed(colour='red'), "unknown keys.*'colour'"),
-        (changed(classes=[{'id': 0}]), 'damaged metadata'),
-        (changed(tasks=None), 'damaged metadata'),
+        ({}, r'x.onnx carries no hydranet_ros metadata \(found keys: none\)'),
+        ({'other': ''}, r"carries no hydranet_ros metadata \(found keys: \['other'\]\)"),
+        ({METADATA_KEY: '{'}, 'x.onnx: its metadata are damaged'),
+        ({METADATA_KEY: '[]'}, 'x.onnx: its metadata are damaged'),
+        (changed(format_version=99), 'x.onnx has metadata format 99; this version reads 1'),
+        (changed(shade='red'), "x.onnx: metadata: unknown key 'shade'"),
+        (changed(classes=[{'id': 0}]), r"classes\[0\]: missing key 'name', 'color'"),
+        (changed(tasks=None), "missing key 'tasks'"),
+        (changed(license=3), 'license: got 3; expected text'),
+        (changed(native_size=[1]), 'native_size: got .*; expected a list of 2 values'),
+        (changed(training_focal_length=float('nan')), 'training_focal_length: got nan'),
+        (changed(training_focal_length=0), 'x.onnx: training_focal_length is 0.0; allowed: pos'),
+        (changed(training_focal_length=float('inf')), 'training_focal_length is inf'),
+        (changed(native_size=[0, 5]), r'native_size is \(0, 5\)'),
+        (changed(training_image_size=[5, -1]), r'training_image_size is \(5, -1\)'),
+        (changed(depth_range=[8, 8]), r'depth_range is \(8.0, 8.0\)'),
+        (changed(classes=CLASSES[::-1]), r'classes have the ids \[1, 0\]; allowed: 0..C-1'),
     ],
 )
-def test_missing_or_damaged_metadata_are_refused_with_the_file_and_the_cure(metadata, message):
+def test_missing_or_damaged_metadata_are_refused_with_file_and_remedy(metadata, message):
     with pytest.raises(ModelError, match=message) as error:
         ModelInfo.from_metadata(metadata, 'x.onnx')
-    assert 'x.onnx' in str(error.value)
     assert 'hydranet export' in str(error.value)
+
+
+def test_a_model_without_depth_needs_no_depth_range():
+    info = replace(INFO, tasks=('segmentation',), depth_range=(0.0, 0.0))
+    assert ModelInfo.from_metadata(info.to_metadata(), 'x.onnx') == info
+
+
+def test_ids_beyond_254_are_refused_since_255_is_unlabeled():
+    many = tuple(ClassInfo(index, str(index), (0, 0, 0)) for index in range(256))
+    replace(INFO, classes=many[:255]).check()
+    with pytest.raises(ModelError, match='classes have the ids'):
+        replace(INFO, classes=many).check()

@@ -1,4 +1,4 @@
-"""Presets and class tables: what ships loads, what is wrong is named."""
+"""Presets and class tables: those that ship load, and errors name the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydranet_ros.model_files.preset import Preset, load_classes, preset_names
 from hydranet_ros.resources import config_file
 
 
-def test_the_presets_that_ship_are_these():
+def test_five_presets_ship():
     assert preset_names() == ('kitti', 'nyud', 'nyud_kitti', 'nyud_three', 'street')
 
 
@@ -31,7 +31,7 @@ def test_every_preset_that_ships_loads_and_is_consistent(name: str):
         assert fallback.export.classes == preset.model().export.classes
 
 
-def test_the_joint_model_has_a_slice_for_each_domain():
+def test_the_joint_model_has_a_class_slice_for_each_domain():
     preset = Preset.load('nyud_kitti')
     assert preset.model().export.class_slice == (40, 46)
     assert preset.model('nyud').export.class_slice == (0, 40)
@@ -39,7 +39,7 @@ def test_the_joint_model_has_a_slice_for_each_domain():
         preset.model('mars')
 
 
-def test_kitti_classes_are_in_the_order_and_colours_of_the_official_weights():
+def test_kitti_classes_are_in_the_order_and_colors_of_the_official_weights():
     classes = load_classes('kitti6')
     assert [item.name for item in classes] == [
         'sky', 'building', 'road', 'sidewalk', 'vegetation', 'car',
@@ -49,14 +49,14 @@ def test_kitti_classes_are_in_the_order_and_colours_of_the_official_weights():
     assert [item.surface for item in classes] == [False] + [True] * 5
 
 
-def test_nyud_classes_are_forty_with_the_voc_colours():
+def test_nyud_classes_are_forty_with_the_voc_colors():
     classes = load_classes('nyud40')
     assert len(classes) == 40
     assert (classes[0].name, classes[0].color) == ('wall', (128, 0, 0))
     assert (classes[39].name, classes[39].color) == ('otherprop', (64, 0, 64))
 
 
-def test_an_unknown_preset_names_those_that_exist():
+def test_an_unknown_preset_is_refused_with_the_known_ones():
     with pytest.raises(PresetError, match='known presets: kitti, nyud'):
         Preset.load('mars')
 
@@ -75,7 +75,7 @@ def edited(tmp_path: Path):
     return edit
 
 
-def test_a_preset_of_the_users_own_loads_by_path(edited):
+def test_a_preset_given_by_path_loads(edited):
     assert Preset.load(edited(lambda raw: None)).name == 'mine'
 
 
@@ -83,8 +83,8 @@ def test_a_preset_of_the_users_own_loads_by_path(edited):
     ('change', 'message'),
     [
         (
-            lambda raw: raw.update(colour='red'),
-            r"unknown key 'colour'\. Allowed keys: description, ",
+            lambda raw: raw.update(shade='red'),
+            r"unknown key 'shade'\. Allowed keys: description, ",
         ),
         (lambda raw: raw.pop('models'), "missing key 'models'"),
         (lambda raw: raw.update(models={}), 'models is empty; expected at least one model'),
@@ -107,7 +107,7 @@ def test_a_wrong_preset_is_refused_with_the_key(edited, change, message: str):
         Preset.load(edited(change))
 
 
-def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path):
+def test_a_file_that_is_not_yaml_is_refused_by_name(tmp_path: Path):
     path = tmp_path / 'broken.yaml'
     path.write_text('a: [1', encoding='utf-8')
     with pytest.raises(PresetError, match='broken.yaml cannot be read as YAML'):

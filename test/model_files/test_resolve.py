@@ -1,4 +1,4 @@
-"""From a preset to a model file; a missing one names the command that brings it."""
+"""From a preset to its model file; a missing file is named with the command that creates it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydranet_ros.resources import MODELS_VARIABLE, config_file
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the user's own folder of models, empty."""
+    """Return the user's model folder, empty."""
     folder = tmp_path / 'models'
     folder.mkdir()
     monkeypatch.setenv(MODELS_VARIABLE, str(folder))
@@ -33,14 +33,14 @@ def lonely_preset(folder: Path, fallback: str = '') -> str:
     return str(path)
 
 
-def test_the_user_s_folder_is_searched_first(models: Path):
+def test_the_user_folder_is_searched_first(models: Path):
     (models / 'kitti.onnx').touch()
     choice = choose_model('kitti')
     assert choice.path == (models / 'kitti.onnx').resolve()
     assert choice.warnings == ()
 
 
-def test_kitti_falls_back_to_street_with_one_warning_that_names_the_cure(models: Path):
+def test_kitti_falls_back_to_street_with_one_warning_and_the_remedy(models: Path):
     (models / 'street.onnx').touch()
     choice = choose_model('kitti')
     assert choice.path.name == 'street.onnx'
@@ -58,7 +58,7 @@ def test_a_missing_model_names_its_weights_pull_line(models: Path, preset: str, 
         choose_model(preset)
 
 
-def test_a_fallback_that_is_missing_too_still_names_the_cure(models: Path):
+def test_a_missing_fallback_still_names_the_remedy(models: Path):
     stand_in = lonely_preset(models)
     with pytest.raises(ModelNotFoundError, match='pull ExpKITTI_joint.*no model file either'):
         choose_model(lonely_preset(models, fallback=stand_in))
@@ -74,7 +74,7 @@ def test_a_domain_chooses_the_model_of_the_joint_preset(models: Path):
 
 
 @pytest.mark.parametrize('as_path', [True, False])
-def test_a_model_of_the_user_s_own_wins_over_the_preset(models: Path, as_path: bool):
+def test_a_requested_model_overrides_the_preset(models: Path, as_path: bool):
     own = models / 'own.onnx'
     own.touch()
     assert choose_model('nyud', model=str(own) if as_path else 'own.onnx').path == own.resolve()
