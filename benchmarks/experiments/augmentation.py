@@ -1,51 +1,64 @@
 """
-What a random view costs, and each corruption of the adverse set, on one core.
+Time of a random view, and of each corruption of the adverse set, on one core.
 
-Prints the tables of ``docs/augmentation.md``, and draws all corruptions of a picture::
+Prints the tables of ``docs/augmentation.md``, or draws all corruptions of an image::
 
     python -m benchmarks.experiments.augmentation
     python -m benchmarks.experiments.augmentation --image street.jpg --sheet adverse.png
 
-Where albumentations is installed, what it offers for the same purpose is measured beside it.
+Where albumentations is installed, its transforms for the same purpose are measured, too.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.experiments.common import (
+    argument_parser,
+    exit_on_error,
+    markdown_table,
+    write_json,
+)
+from hydranet_ros.errors import BenchError
 from hydranet_ros.training.adverse import CORRUPTIONS, SEVERITIES, corrupt
 from hydranet_ros.training.augmentation import AugmentationConfig, augment
 from hydranet_ros.training.sample import Sample
 
+NAME = 'augmentation'
 SIZES = ((224, 352), (360, 480), (370, 1226))
 CROP = (224, 352)
+_SAMPLE_SIZE = (480, 360)
+_TRAINING_FOCAL_LENGTH = 721.5
+
+Table = dict[str, dict[str, float]]
+"""Milliseconds by row and column."""
 
 
-def milliseconds(work: Callable[[int], object], repeats: int) -> float:
+def milliseconds(call: Callable[[int], object], repeats: int) -> float:
     """
-    Return the mean time of ``work(i)`` over ``repeats`` calls, after a tenth to warm up.
+    Return the mean CPU time of ``call(i)`` over ``repeats`` calls, after a warm-up.
 
-    The processor's time of this process, so that other work on the machine hardly matters.
+    CPU time of this process is hardly affected by other work of the machine.
     """
     for index in range(repeats // 10 + 1):
-        work(index)
+        call(index)
     begin = time.process_time()
     for index in range(repeats):
-        work(index)
+        call(index)
     return (time.process_time() - begin) * 1000 / repeats
 
 
-def drawn_street(height: int = 360, width: int = 480) -> NDArray[np.uint8]:
-    """Return a picture with sky, fronts, road and texture, for want of a photograph."""
+def synthetic_street(height: int = 360, width: int = 480) -> NDArray[np.uint8]:
+    """Return an image with sky, buildings, road and noise."""
     rng = np.random.default_rng(0)
     image = np.full((height, width, 3), (150, 165, 185), np.uint8)
     image[height // 5 :, : width // 3] = (120, 85, 65)
@@ -54,111 +67,141 @@ def drawn_street(height: int = 360, width: int = 480) -> NDArray[np.uint8]:
     return cv2.add(image, rng.integers(0, 30, image.shape, np.uint8))
 
 
-def corruptions(image: NDArray[np.uint8], repeats: int) -> None:
-    """Print the mean over the severities, at each size."""
-    print('\n| corruption | ' + ' | '.join(f'{w}x{h}' for h, w in SIZES) + ' |')
-    print('|---|' + '---|' * len(SIZES))
-    for name in CORRUPTIONS:
-        cells = []
-        for height, width in SIZES:
-            sized = cv2.resize(image, (width, height))
-            cells.append(milliseconds(
-                lambda i, s=sized, n=name: corrupt(  # type: ignore[misc]
-                    s, n, SEVERITIES[i % len(SEVERITIES)], np.random.default_rng(i)
-                ),
-                repeats,
-            ))  # fmt: skip
-        print(f'| {name} | ' + ' | '.join(f'{cell:.1f}' for cell in cells) + ' |')
+def corruption_times(image: NDArray[np.uint8], repeats: int) -> Table:
+    """Return the mean time of each corruption over all severities, at each size."""
+
+    def call(name: str, resized: NDArray[np.uint8], index: int) -> None:
+        severity = SEVERITIES[index % len(SEVERITIES)]
+        corrupt(resized, name, severity, np.random.default_rng(index))
+
+    resized = {f'{w}x{h}': cv2.resize(image, (w, h)) for h, w in SIZES}
+    return {
+        name: {
+            size: milliseconds(partial(call, name, pixels), repeats)
+            for size, pixels in resized.items()
+        }
+        for name in CORRUPTIONS
+    }
 
 
-def views(image: NDArray[np.uint8], repeats: int) -> None:
-    """Print what a view of a 480x360 sample with labels and depth costs."""
+def view_times(image: NDArray[np.uint8], repeats: int) -> Table:
+    """Return the time of a random view of a 480x360 sample with labels and depth."""
     rng = np.random.default_rng(0)
-    image = cv2.resize(image, (480, 360))
+    image = cv2.resize(image, _SAMPLE_SIZE)
     labels = rng.integers(0, 6, image.shape[:2], np.uint8)
     depth = rng.uniform(2, 80, image.shape[:2]).astype(np.float32)
     normals = rng.standard_normal(image.shape, np.float32)
     plain = Sample('plain', image, labels, depth, focal_length=460.0)
-    faced = Sample('faced', image, labels, depth, normals, focal_length=460.0)
-    rows = (
-        ('geometry alone', plain, AugmentationConfig(CROP, photometric=0)),
-        ('and light and colour', plain, AugmentationConfig(CROP)),
-        ('and a third adverse', plain, AugmentationConfig(CROP, adverse=0.33)),
-        ('and normals', faced, AugmentationConfig(CROP, adverse=0.33)),
-    )
-    print(f'\n| a view of {CROP[1]}x{CROP[0]} from 480x360 | ms |\n|---|---|')
-    for title, sample, config in rows:
-        cost = milliseconds(
-            lambda i, s=sample, c=config: augment(s, rng, c, 721.5),  # type: ignore[misc]
-            repeats * 4,
-        )
-        print(f'| {title} | {cost:.1f} |')
+    with_normals = Sample('normals', image, labels, depth, normals, focal_length=460.0)
+    rows = {
+        'geometry only': (plain, AugmentationConfig(CROP, photometric=0)),
+        'with light and color': (plain, AugmentationConfig(CROP)),
+        'with 33 % corruptions': (plain, AugmentationConfig(CROP, adverse=0.33)),
+        'with normals': (with_normals, AugmentationConfig(CROP, adverse=0.33)),
+    }
+
+    def call(sample: Sample, config: AugmentationConfig, index: int) -> None:
+        augment(sample, rng, config, _TRAINING_FOCAL_LENGTH)
+
+    return {
+        name: {'ms': milliseconds(partial(call, *arguments), 4 * repeats)}
+        for name, arguments in rows.items()
+    }
 
 
-def albumentations_beside(image: NDArray[np.uint8], repeats: int) -> None:
-    """Print what albumentations' transforms cost at 480x360: to make, and to apply."""
+def albumentations_times(image: NDArray[np.uint8], repeats: int) -> Table:
+    """Return the time to create and to apply transforms of albumentations; empty without it."""
     if importlib.util.find_spec('albumentations') is None:
-        return
+        return {}
     os.environ['NO_ALBUMENTATIONS_UPDATE'] = '1'
-    begin = time.perf_counter()
-    import albumentations
+    import albumentations as library
 
-    image = cv2.resize(image, (480, 360))
-    print(f'\nalbumentations {albumentations.__version__}: import', end=' ')
-    print(f'{time.perf_counter() - begin:.1f} s')
-    print('\n| transform | to make, ms | to apply, ms |\n|---|---|---|')
-    for title, make in (
-        ('RandomRain', lambda: albumentations.RandomRain(p=1)),
-        ('RandomSnow bleach', lambda: albumentations.RandomSnow(p=1)),
-        ('RandomSnow texture', lambda: albumentations.RandomSnow(method='texture', p=1)),
-        ('RandomSunFlare overlay', lambda: albumentations.RandomSunFlare(src_radius=100, p=1)),
-        ('RandomSunFlare physics_based', lambda: albumentations.RandomSunFlare(
-            src_radius=100, method='physics_based', p=1)),
-        ('RandomFog', lambda: albumentations.RandomFog(p=1)),
-        ('MotionBlur', lambda: albumentations.MotionBlur(blur_limit=(13, 13), p=1)),
-    ):  # fmt: skip
-        made = milliseconds(lambda _, m=make: m(), 10)  # type: ignore[misc]
-        transform = make()
-        applied = milliseconds(
-            lambda _, t=transform: t(image=image),  # type: ignore[misc]
-            repeats,
-        )
-        print(f'| {title} | {made:.1f} | {applied:.1f} |')
+    image = cv2.resize(image, _SAMPLE_SIZE)
+    transforms: dict[str, Callable[[], Callable]] = {
+        'RandomRain': partial(library.RandomRain, p=1),
+        'RandomSnow bleach': partial(library.RandomSnow, p=1),
+        'RandomSnow texture': partial(library.RandomSnow, method='texture', p=1),
+        'RandomSunFlare overlay': partial(library.RandomSunFlare, src_radius=100, p=1),
+        'RandomSunFlare physics_based': partial(
+            library.RandomSunFlare, src_radius=100, method='physics_based', p=1
+        ),
+        'RandomFog': partial(library.RandomFog, p=1),
+        'MotionBlur': partial(library.MotionBlur, blur_limit=(13, 13), p=1),
+    }
+
+    def create(factory: Callable[[], Callable], index: int) -> None:
+        factory()
+
+    def apply(transform: Callable, index: int) -> None:
+        transform(image=image)
+
+    return {
+        name: {
+            'create, ms': milliseconds(partial(create, factory), 10),
+            'apply, ms': milliseconds(partial(apply, factory()), repeats),
+        }
+        for name, factory in transforms.items()
+    }
 
 
-def sheet(image: NDArray[np.uint8], path: Path) -> None:
-    """Write all corruptions (rows) at severities 1, 3 and 5 (columns)."""
+def as_markdown(title: str, found: Table) -> str:
+    """Return milliseconds as a Markdown table; empty without rows."""
+    if not found:
+        return ''
+    columns = list(next(iter(found.values())))
+    rows = [(name, *(f'{row[column]:.1f}' for column in columns)) for name, row in found.items()]
+    return markdown_table((title, *columns), rows)
+
+
+def write_sheet(image: NDArray[np.uint8], path: Path) -> None:
+    """
+    Write all corruptions (rows) at severities 1, 3 and 5 (columns).
+
+    :raises BenchError: if the file cannot be written.
+    """
     rows = []
     for name in CORRUPTIONS:
         tiles = [corrupt(image, name, s, np.random.default_rng(s)) for s in (1, 3, 5)]
         cv2.putText(tiles[0], name, (8, 20), 0, 0.6, (255, 255, 0), 1, cv2.LINE_AA)
         rows.append(np.hstack(tiles))
     if not cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)):
-        raise SystemExit(f'{path} could not be written.')
-    print(f'\n{path}: {", ".join(CORRUPTIONS)} from top to bottom, severities 1, 3, 5')
+        raise BenchError(f'{path} cannot be written.')
+    print(f'{path}: {", ".join(CORRUPTIONS)} from top to bottom, severities 1, 3, 5')
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.add_argument('--image', type=Path, help='a photograph instead of a drawn street')
-    parser.add_argument('--sheet', type=Path, help='write a picture of all corruptions here')
-    parser.add_argument('--repeats', type=int, default=100)
-    parser.add_argument('--threads', type=int, default=1, help='of OpenCV (default: 1)')
-    options = parser.parse_args(argv)
-    cv2.setNumThreads(options.threads)
-    image = drawn_street()
-    if options.image:
-        bgr = cv2.imread(str(options.image), cv2.IMREAD_COLOR)
-        if bgr is None:
-            parser.error(f'{options.image} is no image that can be read')
-        image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    if options.sheet:
-        sheet(image, options.sheet)
-        return
-    views(image, options.repeats)
-    corruptions(image, options.repeats)
-    albumentations_beside(image, options.repeats)
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """
+    Return an image as (H, W, 3) uint8 RGB.
+
+    :raises BenchError: if it cannot be read.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise BenchError(f'{path} cannot be read as an image.')
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the tables, or write the sheet."""
+    parser = argument_parser(__doc__, NAME)
+    parser.add_argument('--image', type=Path, help='photograph instead of a synthetic street')
+    parser.add_argument('--sheet', type=Path, help='only write an image of all corruptions here')
+    parser.add_argument('--repeats', type=int, default=100, help='calls of each measurement')
+    parser.add_argument('--threads', type=int, default=1, help='threads of OpenCV')
+    given = parser.parse_args(arguments)
+    cv2.setNumThreads(given.threads)
+    with exit_on_error(NAME):
+        image = read_image(given.image) if given.image else synthetic_street()
+        if given.sheet:
+            write_sheet(image, given.sheet)
+            return
+        tables = {
+            f'view of {CROP[1]}x{CROP[0]} from 480x360': view_times(image, given.repeats),
+            'corruption, ms': corruption_times(image, given.repeats),
+            'albumentations': albumentations_times(image, given.repeats),
+        }
+    print('\n\n'.join(filter(None, (as_markdown(*item) for item in tables.items()))))
+    write_json(tables, given.json)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""The benchmark of asymmetric annotations: its halves, its verdict, and a whole tiny run."""
+"""The experiment ``asymmetric``: its halves, its verdict, and a small run."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, benchmark
+from conftest import ROOT
 
+from benchmarks.experiments import asymmetric
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import DataSource
-
-SCRIPT = ROOT / 'benchmarks' / 'asymmetric.py'
-
-
-@pytest.fixture(scope='module')
-def asymmetric() -> ModuleType:
-    return benchmark('asymmetric')
 
 
 def scenes(folder: Path, streets: int, views: int = 2) -> Path:
@@ -44,87 +37,83 @@ def scenes(folder: Path, streets: int, views: int = 2) -> Path:
     return folder
 
 
-def settings(module: ModuleType, root: Path, **changes: object):
+def settings(root: Path, **changes: object):
     folders = (scenes(root / 'train', 4), scenes(root / 'held', 1))
-    plain = module.Settings(
+    plain = asymmetric.Settings(
         tuple(str(item) for item in folders), 0, 0, '', 1, 1, 'joint', 1, 0.0, True, (1.0,)
     )
     return replace(plain, **changes)
 
 
-def test_a_street_is_in_one_half_with_all_its_views(asymmetric: ModuleType) -> None:
+def test_all_views_of_a_street_are_in_the_same_half() -> None:
     names = [f'{street:09d}_{view}' for street in range(5) for view in range(8)]
     first = asymmetric.halves(names)
     assert [sum(first[8 * i : 8 * i + 8]) for i in range(5)] == [8, 0, 8, 0, 8]
 
 
-def test_each_half_lacks_one_annotation_and_the_whole_none(
-    asymmetric: ModuleType, tmp_path: Path
-) -> None:
-    benchmark = asymmetric.Benchmark(tmp_path / 'out', settings(asymmetric, tmp_path))
-    original, _ = benchmark._scenes()
-    benchmark._write_sets(original)
+def test_each_half_misses_one_annotation_and_the_complete_set_none(tmp_path: Path) -> None:
+    experiment = asymmetric.Experiment(tmp_path / 'out', settings(tmp_path))
+    original, _ = experiment._scenes()
+    experiment._write_sets(original)
     sets = {name: open_dataset(DataSource('folder', str(tmp_path / 'out' / name)))
-            for name in ('whole', 'labels', 'depth')}  # fmt: skip
-    assert [len(sets[name]) for name in ('whole', 'labels', 'depth')] == [8, 4, 4]
+            for name in ('complete', 'labels', 'depth')}  # fmt: skip
+    assert [len(sets[name]) for name in ('complete', 'labels', 'depth')] == [8, 4, 4]
     assert all(item.labels is not None and item.depth is None for item in sets['labels'])
     assert all(item.labels is None and item.depth is not None for item in sets['depth'])
     assert not {i.name for i in sets['labels']} & {i.name for i in sets['depth']}
-    for one, other in zip(original, sets['whole']):
+    for one, other in zip(original, sets['complete']):
         assert (one.image == other.image).all() and (one.labels == other.labels).all()
         assert (one.depth == other.depth).all() and one.focal_length == other.focal_length
 
 
-def test_the_verdict_counts_points_and_percent(asymmetric: ModuleType) -> None:
+def test_the_verdict_compares_points_of_miou_and_percent_of_rmse() -> None:
     whole = {'miou': 0.80, 'rmse': 4.0}
-    assert asymmetric.claim(whole, {'miou': 0.781, 'rmse': 4.19})['holds']
-    assert not asymmetric.claim(whole, {'miou': 0.779, 'rmse': 4.0})['holds']
-    assert not asymmetric.claim(whole, {'miou': 0.90, 'rmse': 4.21})['holds']
+    assert asymmetric.verdict(whole, {'miou': 0.781, 'rmse': 4.19})['passed']
+    assert not asymmetric.verdict(whole, {'miou': 0.779, 'rmse': 4.0})['passed']
+    assert not asymmetric.verdict(whole, {'miou': 0.90, 'rmse': 4.21})['passed']
 
 
-def test_what_a_teacher_says_is_compared_with_the_hidden_truth(
-    asymmetric: ModuleType, tmp_path: Path
-) -> None:
-    """A teacher that is right everywhere has no error; one metre off everywhere has one metre."""
+def test_pseudo_labels_are_compared_with_the_hidden_annotations(tmp_path: Path) -> None:
+    """A correct teacher has no error; one that is off by one meter has an RMSE of one meter."""
     truth = open_dataset(DataSource('scenes', str(scenes(tmp_path / 'train', 2))))
     unsure = [sample.labels.copy() for sample in truth]
     for labels in unsure:
         labels[:24] = 255
     with_depth = [replace(s, labels=taught) for s, taught in zip(truth, unsure)]
     farther = [replace(s, depth=np.where(s.depth > 0, s.depth + 1, 0)) for s in truth]
-    found = asymmetric.pseudo_figures(truth, farther, with_depth)
+    found = asymmetric.teacher_metrics(truth, farther, with_depth)
     assert found['labels_miou'] == 1
     assert found['labels_kept'] == pytest.approx(0.75)
     assert found['depth_rmse'] == pytest.approx(1, abs=1e-3)
 
 
-def test_a_folder_of_other_arguments_is_refused(asymmetric: ModuleType, tmp_path: Path) -> None:
-    made = settings(asymmetric, tmp_path)
-    asymmetric.Benchmark(tmp_path / 'out', made)
-    asymmetric.Benchmark(tmp_path / 'out', made)
-    with pytest.raises(TrainingError, match='rounds: 1 there, 2 now'):
-        asymmetric.Benchmark(tmp_path / 'out', replace(made, rounds=2))
+def test_a_folder_of_a_run_with_other_arguments_is_an_error(tmp_path: Path) -> None:
+    made = settings(tmp_path)
+    asymmetric.Experiment(tmp_path / 'out', made)
+    asymmetric.Experiment(tmp_path / 'out', made)
+    with pytest.raises(TrainingError, match='rounds was 1, is 2'):
+        asymmetric.Experiment(tmp_path / 'out', replace(made, rounds=2))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('teachers', ['joint', 'single'])
-def test_one_command_prints_the_table(
-    asymmetric: ModuleType, tmp_path: Path, teachers: str
+def test_the_command_prints_the_table_and_skips_finished_stages(
+    tmp_path: Path, teachers: str
 ) -> None:
-    made = settings(asymmetric, tmp_path)
+    made = settings(tmp_path)
     command = [
-        sys.executable, str(SCRIPT), '-o', str(tmp_path / 'out'), '--scenes', *made.scenes,
-        '--steps', '1', '--confidence', '0', '--teachers', teachers,
+        sys.executable, '-m', 'benchmarks.experiments.asymmetric', '-o', str(tmp_path / 'out'),
+        '--scenes', *made.scenes, '--steps', '1', '--confidence', '0', '--teachers', teachers,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert '| c | as b, with distillation |' in done.stdout
-    figures = json.loads((tmp_path / 'out/asymmetric.json').read_text())
-    assert set(figures['table']) == {'a', 'b', 'c'}
-    assert figures['pseudo']['c']['labels_kept'] == 1
+    found = json.loads((tmp_path / 'out/asymmetric.json').read_text())
+    assert set(found['table']) == {'a', 'b', 'c'}
+    assert found['teachers']['c']['labels_kept'] == 1
     final = tmp_path / 'out/run_c/final.ckpt'
     written = final.stat().st_mtime_ns
-    again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert again.stdout.splitlines()[-7:] == done.stdout.splitlines()[-7:]
     assert final.stat().st_mtime_ns == written
