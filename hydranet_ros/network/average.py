@@ -1,4 +1,4 @@
-"""The mean of several checkpoints' weights (Wortsman et al., "Model soups", ICML 2022)."""
+"""Average checkpoints (Wortsman et al., "Model soups", ICML 2022)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, save_c
 
 def average_checkpoints(paths: Sequence[Path], output: Path) -> Path:
     """
-    Write the mean of the weights, and of the batch statistics, of networks of one shape.
+    Write the mean of the weights, and of the batch statistics, of networks of one architecture.
 
-    It makes sense where one began from the other, or all from the same: then the mean is often
-    better than each. Means of networks from different random weights are worthless.
+    The mean is often better than each network if all are fine-tuned from the same weights. It is
+    useless for networks trained from different random weights.
 
-    :param output: a checkpoint in the package's own format; written whole or not at all.
+    :param output: a checkpoint in the package's own format, written atomically. Counters, which
+        have no mean, are those of the first file.
     :returns: ``output``.
-    :raises CheckpointError: fewer than two files, one that cannot be read, or another network.
+    :raises CheckpointError: if there are fewer than two files, one cannot be read, or the
+        architectures differ.
     """
     if len(paths) < 2:
-        raise CheckpointError(f'Got {len(paths)} checkpoints to average; expected two or more.')
+        raise CheckpointError(f'Got {len(paths)} checkpoints; averaging needs two or more.')
     loaded = [load_checkpoint(path) for path in paths]
     first = loaded[0]
     for path, other in zip(paths[1:], loaded[1:]):
         if other.config != first.config:
             raise CheckpointError(
-                f'{path} holds another network than {paths[0]}: {other.config} instead of '
-                f'{first.config}. Only networks of one shape have a mean.'
+                f'{path} has another architecture than {paths[0]}: {other.config} instead of '
+                f'{first.config}. Average checkpoints of one architecture.'
             )
     states = [checkpoint.network().state_dict() for checkpoint in loaded]
     mean = {

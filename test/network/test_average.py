@@ -1,4 +1,4 @@
-"""``hydranet average``: the mean of checkpoints of one network."""
+"""Checkpoints of one architecture are averaged weight by weight."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def saved(path: Path, classes: int = 6) -> Path:
     return path
 
 
-def test_every_weight_and_statistic_is_the_mean_and_counters_stay(tmp_path: Path):
+def test_weights_and_batch_statistics_are_means_and_counters_are_kept(tmp_path: Path):
     paths = [saved(tmp_path / f'{index}.ckpt') for index in range(3)]
     found = load_checkpoint(average_checkpoints(paths, tmp_path / 'new' / 'mean.ckpt'))
     states = [load_checkpoint(path).state for path in paths]
@@ -38,9 +38,9 @@ def test_every_weight_and_statistic_is_the_mean_and_counters_stay(tmp_path: Path
         assert value.dtype == states[0][key].dtype
 
 
-def test_networks_of_two_shapes_have_no_mean(tmp_path: Path):
+def test_different_architectures_and_single_files_are_refused(tmp_path: Path):
     paths = [saved(tmp_path / 'six.ckpt'), saved(tmp_path / 'forty.ckpt', classes=40)]
-    with pytest.raises(CheckpointError, match=r'forty\.ckpt holds another network'):
+    with pytest.raises(CheckpointError, match=r'forty\.ckpt has another architecture'):
         average_checkpoints(paths, tmp_path / 'mean.ckpt')
     with pytest.raises(CheckpointError, match='Got 1 checkpoints'):
         average_checkpoints(paths[:1], tmp_path / 'mean.ckpt')
