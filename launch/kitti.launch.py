@@ -1,4 +1,4 @@
-"""Preset kitti; arguments: ros2 launch hydranet_ros kitti.launch.py --show-args."""
+"""Preset kitti; see ros2 launch hydranet_ros kitti.launch.py --show-args."""
 
 from hydranet_ros.ros.launch_description import preset_launch_description
 

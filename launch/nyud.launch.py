@@ -1,4 +1,4 @@
-"""Preset nyud; arguments: ros2 launch hydranet_ros nyud.launch.py --show-args."""
+"""Preset nyud; see ros2 launch hydranet_ros nyud.launch.py --show-args."""
 
 from hydranet_ros.ros.launch_description import preset_launch_description
 

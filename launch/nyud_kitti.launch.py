@@ -1,4 +1,4 @@
-"""Preset nyud_kitti; arguments: ros2 launch hydranet_ros nyud_kitti.launch.py --show-args."""
+"""Preset nyud_kitti; see ros2 launch hydranet_ros nyud_kitti.launch.py --show-args."""
 
 from hydranet_ros.ros.launch_description import preset_launch_description
 

@@ -1,4 +1,4 @@
-"""Preset nyud_three; arguments: ros2 launch hydranet_ros nyud_three.launch.py --show-args."""
+"""Preset nyud_three; see ros2 launch hydranet_ros nyud_three.launch.py --show-args."""
 
 from hydranet_ros.ros.launch_description import preset_launch_description
 

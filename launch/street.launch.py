@@ -1,4 +1,4 @@
-"""Preset street; arguments: ros2 launch hydranet_ros street.launch.py --show-args."""
+"""Preset street; see ros2 launch hydranet_ros street.launch.py --show-args."""
 
 from hydranet_ros.ros.launch_description import preset_launch_description
 

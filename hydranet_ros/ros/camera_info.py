@@ -1,4 +1,4 @@
-"""The camera whose images the node gets: what its camera info says and whether it can be used."""
+"""Track the camera info and decide whether it applies to an image."""
 
 from __future__ import annotations
 
@@ -8,35 +8,41 @@ from collections.abc import Callable
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from hydranet_ros.camera.conventions import camera_from_info
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import CameraError
-from hydranet_ros.ros.conversions import camera_from_info
-from hydranet_ros.ros.log_throttle import LogLimit
+from hydranet_ros.ros.log_throttle import LogThrottle
 
 
-class Camera:
+class CameraInfoState:
     """
-    The newest camera info, as a message and as a model.
+    The newest camera info, as a message and as a camera model.
 
-    :param warn: told what is wrong, each thing once in a while.
-    :param problem: (attribute) why there is no camera now; empty if there is, or none was needed.
+    ``problem`` is the reason why there is no usable camera now; it is empty if there is one, or
+    none was needed.
+
+    :param warn: logs a warning; repeated warnings are throttled.
     """
 
     def __init__(self, warn: Callable[[str], object]) -> None:
         self._warn = warn
-        self._limit = LogLimit()
-        self.forget()
+        self._throttle = LogThrottle()
+        self.reset()
 
-    def forget(self) -> None:
-        """Start anew, as with another camera."""
+    def reset(self) -> None:
+        """Forget the camera."""
         self.info: CameraInfo | None = None
         self.model: CameraModel | None = None
         self.problem = ''
         self._frames_without = 0
 
-    def hear(self, message: CameraInfo, *, rectified: bool) -> None:
-        """Take a camera info; one that says what the last said costs nothing."""
-        if self.info is not None and _same(message, self.info):
+    def update(self, message: CameraInfo, *, rectified: bool) -> None:
+        """
+        Replace the camera info; an unchanged one is ignored.
+
+        :param rectified: the images are rectified, so that P describes their camera.
+        """
+        if self.info is not None and _same_camera(message, self.info):
             return
         self.info = message
         self.problem = ''
@@ -44,55 +50,55 @@ class Camera:
             self.model = camera_from_info(message, rectified=rectified)
         except CameraError as err:
             self.model = None
-            self._distrust(f'camera_info cannot be used, no cloud: {err}')
+            self._reject(f'The camera_info cannot be used, so there is no cloud: {err}')
 
-    def of(
+    def model_for(
         self, size: tuple[int, int], header: Header, topic: str, *, needed: bool
     ) -> CameraModel | None:
         """
-        Return the camera of an image, or ``None`` if it is not known or of another image.
+        Return the camera model of an image, or ``None`` if it is unknown or does not match.
 
         :param size: height and width of the image.
-        :param topic: where camera infos are expected, for the warning.
-        :param needed: whether a result depends on the camera.
+        :param topic: topic of the camera info, for the warning.
+        :param needed: whether a requested output depends on the camera.
         """
         if self.info is None:
-            self._miss(topic, needed)
+            self._count_missing(topic, needed)
             return None
         if self.model is None:
             return None
         if self.info.header.frame_id != header.frame_id:
-            self._distrust(
-                f'camera_info is of frame {self.info.header.frame_id!r}, the image of '
-                f'{header.frame_id!r}: not used, no cloud.'
+            self._reject(
+                f'The camera_info has frame_id {self.info.header.frame_id!r}, but the image has '
+                f'{header.frame_id!r}; it is not used, so there is no cloud.'
             )
             return None
         if (self.model.height, self.model.width) != size:
-            self._distrust(
-                f'camera_info is of {self.model.width}x{self.model.height} pixels, the image '
-                f'of {size[1]}x{size[0]}: not used, no cloud.'
+            self._reject(
+                f'The camera_info describes {self.model.width}x{self.model.height} pixels, but '
+                f'the image has {size[1]}x{size[0]}; it is not used, so there is no cloud.'
             )
             return None
         self.problem = ''
         return self.model
 
-    def _miss(self, topic: str, needed: bool) -> None:
+    def _count_missing(self, topic: str, needed: bool) -> None:
         """Warn once, at the second frame: the info of the first may still be on its way."""
         self._frames_without += needed
         if needed and self._frames_without == 2:
             self.problem = (
-                f'No camera info on {topic}: no cloud, and depth is not corrected for the focal '
-                'length.'
+                f'No camera info on {topic}: there is no cloud, and depth is not corrected for '
+                'the focal length.'
             )
             self._warn(self.problem)
 
-    def _distrust(self, reason: str) -> None:
+    def _reject(self, reason: str) -> None:
         self.problem = reason
-        if self._limit.allows(reason, time.monotonic()):
+        if self._throttle.allows(reason, time.monotonic()):
             self._warn(reason)
 
 
-def _same(a: CameraInfo, b: CameraInfo) -> bool:
+def _same_camera(a: CameraInfo, b: CameraInfo) -> bool:
     return (
         a.width == b.width and a.height == b.height and a.header.frame_id == b.header.frame_id
         and a.distortion_model == b.distortion_model and a.binning_x == b.binning_x

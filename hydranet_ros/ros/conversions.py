@@ -1,5 +1,5 @@
 """
-Convert between messages and arrays, without copies where the memory allows it.
+Convert between messages and arrays, without copies where possible.
 
 A message uses the buffer of a result as its data (see :mod:`hydranet_ros.inference.buffers`). It
 is published before the next frame overwrites the buffer.
@@ -14,15 +14,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import ImageError
-from hydranet_ros.images.encodings import SUPPORTED_ENCODINGS, decode_compressed, to_rgb
+from hydranet_ros.images.encodings import SUPPORTED_ENCODINGS, to_rgb
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
+from hydranet_ros.images.jpeg import decode_compressed
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.perception.point_cloud import POINT_FIELDS, POINT_STEP, PointCloud
@@ -40,17 +40,17 @@ def image_to_rgb(
     """
     Return an image message as (H, W, 3) uint8 RGB.
 
-    Encodings that numpy and OpenCV cannot view go through cv_bridge where it is installed.
+    Encodings that are not supported here are converted by cv_bridge if it is installed.
 
-    :param out: where an image that must be converted may go, of the image's shape.
-    :param max_pixels: the largest width times height that is accepted.
+    :param out: array of the image's shape for the result, used if the image must be converted.
+    :param max_pixels: largest accepted width times height.
     :raises ImageError: if the size, the encoding, the step or the data cannot be used.
     """
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data, max_pixels=max_pixels)
     check_pixels(message.width, message.height, max_pixels)
     if message.encoding not in SUPPORTED_ENCODINGS:
-        return _through_cv_bridge(message)
+        return _convert_with_cv_bridge(message)
     return to_rgb(
         message.data, height=message.height, width=message.width, encoding=message.encoding,
         step=message.step, is_bigendian=bool(message.is_bigendian), out=out,
@@ -58,12 +58,12 @@ def image_to_rgb(
     )  # fmt: skip
 
 
-def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
+def _convert_with_cv_bridge(message: Image) -> NDArray[np.uint8]:
     try:
         from cv_bridge import CvBridge, CvBridgeError
     except ImportError:
         raise ImageError(
-            f'Image encoding {message.encoding!r} is not supported here; supported: '
+            f'Image encoding {message.encoding!r} is not supported; supported: '
             f'{", ".join(SUPPORTED_ENCODINGS)}. Others need cv_bridge, which is not installed.'
         ) from None
     try:
@@ -72,32 +72,13 @@ def _through_cv_bridge(message: Image) -> NDArray[np.uint8]:
         raise ImageError(f'cv_bridge cannot convert {message.encoding!r} to rgb8: {err}') from err
 
 
-def camera_from_info(message: CameraInfo, *, rectified: bool = False) -> CameraModel:
-    """
-    Return the camera model of a CameraInfo.
-
-    :param rectified: of its rectified image, which P describes, instead of the raw one (K, D).
-
-    :raises CameraError: if the camera is not calibrated or a value is impossible.
-    """
-    roi = message.roi
-    p = message.p
-    k = (p[0], 0.0, p[2], 0.0, p[5], p[6], 0.0, 0.0, 1.0) if rectified else message.k
-    d = () if rectified else message.d
-    return CameraModel.from_camera_info(
-        message.width, message.height, k, d, message.distortion_model,
-        binning=(message.binning_x, message.binning_y),
-        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
-    )  # fmt: skip
-
-
-def message_class(kind: str) -> type | None:
+def message_class(type_name: str) -> type | None:
     """
     Return the Python class of ``package/msg/Name``.
 
-    :returns: ``None`` where the package is not installed or the name has another form.
+    :returns: ``None`` if the package is not installed or the name has another form.
     """
-    package, _, name = kind.partition('/msg/')
+    package, _, name = type_name.partition('/msg/')
     if not (package.isidentifier() and name.isidentifier()):
         return None
     try:
@@ -109,10 +90,10 @@ def message_class(kind: str) -> type | None:
 
 def empty_message(kind: type) -> Any:
     """
-    Return a message that keeps the array it is given as data.
+    Return an empty message that keeps an array assigned to it instead of copying it.
 
-    Since Jazzy a message copies the array unless it is told to check its fields; before, it
-    always checks, and knows no such option.
+    From Jazzy on, a message copies the array unless ``check_fields`` is set. Earlier releases
+    always check and do not have this option.
     """
     try:
         return kind(check_fields=True)
@@ -121,17 +102,17 @@ def empty_message(kind: type) -> Any:
 
 
 def message_data(values: NDArray) -> array:
-    """Return an array's bytes as message data: its own memory where it allows, else a copy."""
-    own = backing_array(values)
-    if own is not None:
-        return own
+    """Return an array's bytes as message data: its own memory if possible, else a copy."""
+    shared = backing_array(values)
+    if shared is not None:
+        return shared
     data = array('B')
     data.frombytes(np.ascontiguousarray(values).data.cast('B'))
     return data
 
 
 def fill_image(message: Image, values: NDArray, encoding: str, header: Header) -> Image:
-    """Put an (H, W) or (H, W, C) array into a message, which is returned."""
+    """Fill a message with an (H, W) or (H, W, C) array, and return it."""
     message.header = header
     message.height, message.width = values.shape[:2]
     message.encoding = encoding
@@ -142,7 +123,7 @@ def fill_image(message: Image, values: NDArray, encoding: str, header: Header) -
 
 
 def fill_cloud(message: PointCloud2, cloud: PointCloud, header: Header) -> PointCloud2:
-    """Put an organised cloud into a message, which is returned."""
+    """Fill a message with an organized cloud, and return it."""
     message.header = header
     message.height, message.width = cloud.data.shape
     if not message.fields:
@@ -155,13 +136,24 @@ def fill_cloud(message: PointCloud2, cloud: PointCloud, header: Header) -> Point
     return message
 
 
+def camera_info_message(camera: CameraModel, header: Header) -> CameraInfo:
+    """Return the CameraInfo of a camera model."""
+    return CameraInfo(
+        header=header, height=camera.height, width=camera.width, k=list(camera.k),
+        d=list(camera.distortion) or [0.0] * 5,
+        distortion_model=camera.distortion_model or 'plumb_bob',
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )  # fmt: skip
+
+
 def scaled_camera_info(source: CameraInfo, height: int, width: int, header: Header) -> CameraInfo:
     """
     Return the camera info of an image of the source's camera resized to ``width`` x ``height``.
 
-    The result describes a full image: K and P are those of the actual pixels, and binning and ROI
-    are 0. A reader that applies binning and ROI to K and P (image_geometry) and one that ignores
-    them therefore get the same camera.
+    The result describes a full image: K and P apply to its actual pixels, and binning and ROI are
+    0. Readers that apply binning and ROI to K and P (image_geometry) and readers that ignore them
+    therefore get the same camera.
     """
     roi = source.roi
     cropped = bool(roi.width and roi.height)
@@ -179,7 +171,7 @@ def scaled_camera_info(source: CameraInfo, height: int, width: int, header: Head
 
 
 def _axis_scale(full: int, binning: int, actual: int) -> float:
-    """Return actual pixels per full-resolution pixel; binning drops what does not fill a bin."""
+    """Return actual pixels per full-resolution pixel; binning drops an incomplete last bin."""
     bins = max(1, binning)
     return actual / max(1, full // bins) / bins
 
@@ -187,24 +179,19 @@ def _axis_scale(full: int, binning: int, actual: int) -> float:
 def _projection(
     values: Sequence[float], *, columns: int, offset: tuple[int, int], scale: tuple[float, float]
 ) -> list[float]:
-    """Return K or P (row by row) of the image that is cropped at ``offset``, then scaled."""
+    """Return K or P (by rows) of the image cropped at ``offset``, then scaled."""
     matrix = np.array(values, np.float64).reshape(3, columns)
-    if matrix.any():  # an uncalibrated camera keeps its zeros
+    if matrix.any():  # The zeros of an uncalibrated camera are kept.
         matrix[:2, 2] -= offset
     matrix[:2] *= np.array(scale)[:, None]
     return matrix.ravel().tolist()
 
 
 def label_info(info: ModelInfo, header: Header) -> Any | None:
-    """Return the vision_msgs/LabelInfo of a model, or ``None`` where vision_msgs is missing."""
+    """Return a model's vision_msgs/LabelInfo, or ``None`` if vision_msgs is not installed."""
     try:
         from vision_msgs.msg import LabelInfo, VisionClass
     except ImportError:
         return None
     rows = [VisionClass(class_id=item.id, class_name=item.name) for item in info.classes]
     return LabelInfo(header=header, class_map=rows, threshold=0.0)
-
-
-def seconds(stamp: Time) -> float:
-    """Return a stamp in seconds."""
-    return stamp.sec + 1e-9 * stamp.nanosec

@@ -1,18 +1,16 @@
 """
-A process fit for large messages: the Fast DDS profile and glibc's allocator.
+Choose a Fast DDS profile that suits large messages.
 
-With Fast DDS' own settings a cloud of 7 MB takes about ten times longer, and a best-effort
-subscriber does not get it at all. What is set here takes effect for participants made afterwards,
-so it is called before ``rclpy.init``.
+With the default settings of Fast DDS a point cloud of 7 MB takes about ten times longer, and a
+best-effort subscriber does not receive it at all. The environment variables set here apply to
+participants created afterwards, so :func:`apply_dds_profile` is called before ``rclpy.init``.
 """
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import os
 import tempfile
-from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,7 +19,7 @@ from hydranet_ros.resources import config_file
 from hydranet_ros.ros.shared_memory import SHARED_MEMORY, free_bytes, reclaim_segments
 
 SWITCH = 'HYDRANET_DDS_PROFILE'
-# Told to child processes, which would take the parent's choice for the user's.
+# Passed to child processes, which would otherwise mistake the parent's choice for the user's.
 CHOSEN = '_HYDRANET_DDS_CHOSEN'
 VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 _FAST_DDS_2 = ('humble', 'iron', 'jazzy')
@@ -29,90 +27,94 @@ TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 PUBLICATION_MODE = 'RMW_FASTRTPS_PUBLICATION_MODE'
 _XML = 'http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles'
 _SHM_TRANSPORT = 'hydranet_shm'
-_SEGMENT = 64 * 1024 * 1024
-_SMALLEST_SEGMENT = 8 * 1024 * 1024
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP_BLOCKS_BELOW = 256 * 1024 * 1024
+_SEGMENT_SIZE = 64 * 1024 * 1024
+_MIN_SEGMENT_SIZE = 8 * 1024 * 1024
 
 
 def apply_dds_profile(shared_memory: Path = SHARED_MEMORY, *, asynchronous: bool = False) -> str:
     """
-    Choose the Fast DDS profile for this process and its children; return one line that says which.
+    Choose the Fast DDS profile of this process and its children; return one line describing it.
 
-    Nothing is changed where the user has chosen a profile or transports of their own, another
-    middleware, or ``HYDRANET_DDS_PROFILE=off``. A path in that variable names another profile.
+    Nothing is changed if the user has chosen a profile, transports or another middleware, or has
+    set ``HYDRANET_DDS_PROFILE=off``. A path in that variable selects another profile.
 
-    What killed processes left in shared memory is reclaimed first, so that it counts as free.
+    Shared memory that killed processes left is reclaimed first, so that it counts as free.
 
-    :param asynchronous: with our profile, let a thread of Fast DDS send what is published, unless
-        ``RMW_FASTRTPS_PUBLICATION_MODE`` says otherwise: publish() takes half as long.
+    :param asynchronous: with our profile, let a thread of Fast DDS send the messages, unless
+        ``RMW_FASTRTPS_PUBLICATION_MODE`` is set: publish() then takes half as long.
     """
-    if _fast_dds_is_used():
+    if _uses_fast_dds():
         reclaim_segments(shared_memory)
-    said = _choose(shared_memory)
+    summary = _choose(shared_memory)
     if asynchronous and os.environ.get(CHOSEN):
         os.environ.setdefault(PUBLICATION_MODE, 'ASYNCHRONOUS')
-    return said
+    return summary
 
 
-def _fast_dds_is_used() -> bool:
+def _uses_fast_dds() -> bool:
     return os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps')
 
 
 def _choose(shared_memory: Path) -> str:
-    wanted = os.environ.get(SWITCH, 'default')
+    requested = os.environ.get(SWITCH, 'default')
     if os.environ.get(CHOSEN):
         return os.environ[CHOSEN]
-    if wanted == 'off':
-        return f'DDS profile: switched off ({SWITCH}=off)'
-    if not _fast_dds_is_used():
-        return f'DDS profile: left alone, the middleware is {os.environ["RMW_IMPLEMENTATION"]}'
+    if requested == 'off':
+        return f'DDS profile: none ({SWITCH}=off)'
+    if not _uses_fast_dds():
+        return f'DDS profile: none, the middleware is {os.environ["RMW_IMPLEMENTATION"]}'
     for name in (*VARIABLES, TRANSPORTS):
         if os.environ.get(name):
-            return f"DDS profile: the user's own ({name}={os.environ[name]})"
-    if wanted != 'default':
-        return _use(Path(wanted), f'DDS profile: {wanted}')
-    profile = config_file('fastdds.xml')
+            return f'DDS profile: set by the user ({name}={os.environ[name]})'
+    if requested != 'default':
+        return _use(Path(requested), f'DDS profile: {requested}')
     free = free_bytes(shared_memory)
-    segment = _segment(free)
-    if segment == _SEGMENT:
-        return _use(profile, 'DDS profile: shared memory, segments of 64 MiB')
-    little = f'DDS profile: {shared_memory} has only {free >> 20} MiB free; '
-    cure = '(docker run --shm-size=1g gives room)'
-    said = (
-        f'shared memory in segments of {segment >> 20} MiB' if segment
-        else 'UDP with larger sockets, slower for clouds'
+    size = segment_size(free)
+    if size == _SEGMENT_SIZE:
+        return _use(config_file('fastdds.xml'), 'DDS profile: shared memory in segments of 64 MiB')
+    transport = (
+        f'shared memory in segments of {size >> 20} MiB' if size
+        else 'UDP with larger socket buffers, slower for clouds'
     )  # fmt: skip
-    return _use(_written(profile_text(segment)), f'{little}{said} {cure}')
+    return _use(
+        _temporary_file(profile_text(size)),
+        f'DDS profile: {transport}, because {shared_memory} has only {free >> 20} MiB free (in '
+        'Docker, --shm-size=1g makes it larger)',
+    )
 
 
 def profile_text(segment: int) -> str:
-    """Return the shipped profile with segments of so many bytes; 0: without shared memory."""
+    """
+    Return the profile of ``config/fastdds.xml`` for another segment size.
+
+    :param segment: bytes; 0 for a profile without shared memory.
+    """
     profile = config_file('fastdds.xml')
     if not segment:
-        return _udp_only(profile)
-    return profile.read_text(encoding='utf-8').replace(str(_SEGMENT), str(segment))
+        return _without_shared_memory(profile)
+    return profile.read_text(encoding='utf-8').replace(str(_SEGMENT_SIZE), str(segment))
 
 
-def _segment(free: int) -> int:
+def segment_size(free: int) -> int:
     """
-    Return the bytes of a segment where ``free`` bytes are left; 0: do without shared memory.
+    Return the segment size in bytes for ``free`` bytes of shared memory; 0 for too little.
 
-    A quarter, as other processes want one too; Fast DDS takes all of it at once. A publisher whose
-    segment is smaller than a message loses most of them to best-effort subscribers.
+    A quarter is used, because other processes need segments, too, and Fast DDS allocates the
+    whole segment at once. If a publisher's segment is smaller than a message, best-effort
+    subscribers lose most messages.
     """
-    segment = min(_SEGMENT, max(_SMALLEST_SEGMENT, (free // 4) >> 20 << 20))
-    return segment if free >= 2 * segment else 0
+    size = min(_SEGMENT_SIZE, max(_MIN_SEGMENT_SIZE, (free // 4) >> 20 << 20))
+    return size if free >= 2 * size else 0
 
 
-def _use(profile: Path, said: str) -> str:
+def _use(profile: Path, summary: str) -> str:
     os.environ[_profile_variable()] = str(profile)
-    os.environ[CHOSEN] = said
-    return said
+    os.environ[CHOSEN] = summary
+    return summary
 
 
 def _profile_variable() -> str:
-    """Return the name Fast DDS knows: it changed with version 3, which warns about the old one."""
+    """Return the variable that this Fast DDS reads; version 3 renamed it and warns of the old."""
     distro = os.environ.get('ROS_DISTRO', '')
     if distro:
         return VARIABLES[distro in _FAST_DDS_2]
@@ -122,8 +124,8 @@ def _profile_variable() -> str:
         return VARIABLES[0]
 
 
-def _udp_only(profile: Path) -> str:
-    """Return the profile without shared memory; sockets by XML, as Humble knows no other way."""
+def _without_shared_memory(profile: Path) -> str:
+    """Return the profile without shared memory; Humble accepts socket sizes only as XML."""
     ElementTree.register_namespace('', _XML)
     root = ElementTree.parse(profile).getroot()
     for parent in root.iter():
@@ -133,32 +135,11 @@ def _udp_only(profile: Path) -> str:
     return ElementTree.tostring(root, encoding='unicode')
 
 
-def _written(text: str) -> Path:
-    """Return a file that holds a profile until this process ends."""
+def _temporary_file(text: str) -> Path:
+    """Write a profile to a file that is removed when this process ends; return its path."""
     with tempfile.NamedTemporaryFile(
         'w', prefix='hydranet_fastdds_', suffix='.xml', delete=False, encoding='utf-8'
     ) as handle:
         handle.write(text)
     atexit.register(Path(handle.name).unlink, missing_ok=True)
     return Path(handle.name)
-
-
-def keep_large_blocks() -> None:
-    """
-    Tell glibc to keep freed blocks of an image's size instead of returning them to the kernel.
-
-    Otherwise each message that is taken is mapped and page-faulted anew, which costs several
-    times the copy itself. Without glibc nothing happens.
-    """
-    try:
-        libc = ctypes.CDLL('libc.so.6')
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BLOCKS_BELOW)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP_BLOCKS_BELOW - 1)
-    except (OSError, AttributeError):
-        pass
-
-
-def give_back_memory() -> None:
-    """Return to the kernel what loading has freed; :func:`keep_large_blocks` would keep it."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL('libc.so.6').malloc_trim(0)

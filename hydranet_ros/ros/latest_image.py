@@ -1,11 +1,12 @@
 """
-The newest image, and not one that has waited: whether to take what lies there or the next one.
+Choose between processing a waiting image and waiting for the next one.
 
-A node that is slower than its camera finds, when it is free, the newest image lying there for up
-to a period of the camera. The next one is due the sooner the longer this one has waited. Taking
-only what has waited less than a sixth of the period keeps a result's age within the time of its
-cycle and 10 ms at 30 Hz, and the newest result nearly as young on average as it can be; see
-"The newest image" in docs/performance.md. What came while the node was free is always taken.
+A node that is slower than its camera finds, when it is free, the newest image, which has waited
+for up to one camera period. The longer it has waited, the sooner the next image arrives.
+Processing only images that have waited less than a sixth of the period keeps the age of a result
+within the duration of its cycle plus 10 ms at 30 Hz, and the newest result nearly as young on
+average as possible; see "The newest image" in docs/performance.md. An image that arrives while
+the node is idle is always processed.
 """
 
 from __future__ import annotations
@@ -19,29 +20,31 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-SHARE = 1 / 6
-# Periods after which an image that has not come is late: then the one at hand is taken.
-LATE = 1.5
-_REMEMBERED = 5
-# Far more than a node waits for: the timer rests, stopped, until it is needed.
-_LONG = 3600.0
+from hydranet_ros.ros.message_info import MessageNumber
 
-Number = tuple[tuple, int] | None
+FRESH_PERIODS = 1 / 6
+"""Camera periods for which an image may have waited."""
+LATE_PERIODS = 1.5
+"""Camera periods after which the next image is late and the waiting one is processed."""
+_HISTORY = 5
+# The timer is canceled until it is needed; its first period is irrelevant.
+_UNUSED_PERIOD = 3600.0
 
 
-class Rhythm:
-    """The period of a publisher, from the numbers of its messages and when they arrived."""
+class CameraPeriod:
+    """Estimate a publisher's period from the numbers and arrival times of its messages."""
 
     def __init__(self) -> None:
-        self._last: tuple[tuple, int, float] | None = None
-        self._periods: deque[float] = deque(maxlen=_REMEMBERED)
+        self._last: tuple[tuple[int, ...], int, float] | None = None
+        self._periods: deque[float] = deque(maxlen=_HISTORY)
 
-    def wait(self, number: Number, received: float, now: float) -> float:
+    def wait_time(self, number: MessageNumber | None, received: float, now: float) -> float:
         """
-        Return for how many seconds to wait for the next image; 0: take this one.
+        Return how many seconds to wait for the next image; 0 to process this one.
 
-        :param number: publisher and number of the message; ``None`` if not known: no waiting.
-        :param received: when it arrived, ``now`` the time, seconds of one clock.
+        :param number: publisher and number of the message; without it there is no wait.
+        :param received: arrival time of the message; 0 if unknown, without a wait.
+        :param now: current time, in seconds of the same clock.
         """
         if number is None or received <= 0:
             return 0.0
@@ -49,9 +52,11 @@ class Rhythm:
         if not self._periods:
             return 0.0
         period, waited = median(self._periods), now - received
-        return LATE * period - waited if SHARE * period < waited < LATE * period else 0.0
+        if FRESH_PERIODS * period < waited < LATE_PERIODS * period:
+            return LATE_PERIODS * period - waited
+        return 0.0
 
-    def _learn(self, publisher: tuple, number: int, received: float) -> None:
+    def _learn(self, publisher: tuple[int, ...], number: int, received: float) -> None:
         last, self._last = self._last, (publisher, number, received)
         if last is None or last[0] != publisher or number <= last[1] or received <= last[2]:
             self._periods.clear()
@@ -59,50 +64,54 @@ class Rhythm:
         self._periods.append((received - last[2]) / (number - last[1]))
 
 
-class Freshest:
+class LatestImage:
     """
-    Hands on images that have not waited, and one that has when no newer one comes in time.
+    Pass on fresh images, and hold an image that has waited until a newer one arrives or is late.
 
-    :param use: called with each image that is to be worked on, and its number. An image that is
-        passed over is not seen at all; its number is missing, as if DDS had replaced it.
+    :param process: callback for each image to process, with its number. A replaced image is not
+        passed on; its number is missing, as if DDS had replaced it.
     """
 
-    def __init__(self, node: Node, use: Callable[[Any, Number], None]) -> None:
-        self._node, self._use = node, use
-        self._rhythm = Rhythm()
-        self._held: tuple[Any, Number] | None = None
-        self._free = 0.0
+    def __init__(self, node: Node, process: Callable[[Any, MessageNumber | None], None]) -> None:
+        self._node, self._callback = node, process
+        self._period = CameraPeriod()
+        self._held: tuple[Any, MessageNumber | None] | None = None
+        self._idle_since = 0.0
         self._timer = node.create_timer(
-            _LONG, self._take_held, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            _UNUSED_PERIOD, self._process_held, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._timer.cancel()
 
-    def hear(self, message: Any, number: Number, received: float) -> None:
-        """Take an image that arrived at ``received``, in seconds of the system's clock."""
-        seconds = self._rhythm.wait(number, received, time.time())
-        # What came while nothing was done waited for the machine alone; the next would no less.
-        if seconds > 0 and received < self._free:
+    def receive(self, message: Any, number: MessageNumber | None, received: float) -> None:
+        """
+        Process an image or hold it.
+
+        :param received: arrival time in seconds of the system clock.
+        """
+        wait = self._period.wait_time(number, received, time.time())
+        # An image that arrived while the node was idle waited for the machine, as would the next.
+        if wait > 0 and received < self._idle_since:
             self._held = message, number
-            self._timer.timer_period_ns = int(1e9 * seconds)
+            self._timer.timer_period_ns = int(1e9 * wait)
             self._timer.reset()
             return
         self._held = None
         self._timer.cancel()
-        self._work(message, number)
+        self._process(message, number)
 
-    def _take_held(self) -> None:
+    def _process_held(self) -> None:
         self._timer.cancel()
         held, self._held = self._held, None
         if held is not None:
-            self._work(*held)
+            self._process(*held)
 
-    def _work(self, message: Any, number: Number) -> None:
+    def _process(self, message: Any, number: MessageNumber | None) -> None:
         try:
-            self._use(message, number)
+            self._callback(message, number)
         finally:
-            self._free = time.time()
+            self._idle_since = time.time()
 
     def destroy(self) -> None:
-        """End it; what is held is forgotten."""
+        """Discard a held image and destroy the timer."""
         self._held = None
         self._node.destroy_timer(self._timer)

@@ -1,4 +1,4 @@
-"""What a launch file checks before it starts a process; needs neither launch nor launch_ros."""
+"""Checks before a launch file starts a process, without launch and launch_ros."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hydranet_ros.errors import MissingDependencyError
 
 def require_executable(package: str, executable: str, argument: str) -> None:
     """
-    Raise unless a ROS package with an executable is installed.
+    Check that a ROS package with an executable is installed.
 
-    :param argument: launch argument that needs it, for the message.
-    :raises MissingDependencyError: naming the Debian package and the argument.
+    :param argument: launch argument that needs the executable, for the message.
+    :raises MissingDependencyError: if it is not installed.
     """
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
     try:
         found = Path(get_package_prefix(package)) / 'lib' / package / executable
-    # OSError: no ROS environment was sourced, so AMENT_PREFIX_PATH is not set.
+    # OSError: AMENT_PREFIX_PATH is not set, because no ROS environment was sourced.
     except (PackageNotFoundError, OSError):
         found = None
     if found is not None and os.access(found, os.X_OK):

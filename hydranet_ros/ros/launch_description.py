@@ -1,7 +1,8 @@
 """
-The launch description that all presets share; a preset's launch file only names it.
+The launch description that all launch files share.
 
-Needs ROS 2's own ``launch`` and ``launch_ros``, which come with an installation, not as wheels.
+It needs ROS 2's own ``launch`` and ``launch_ros``, which come with an installation of ROS 2, not
+as wheels.
 """
 
 from __future__ import annotations
@@ -17,70 +18,62 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterFile
 
+from hydranet_ros.perception.outputs import OUTPUTS
 from hydranet_ros.resources import config_file
 from hydranet_ros.ros.dds_profile import SWITCH, apply_dds_profile
-from hydranet_ros.ros.launch_arguments import LAUNCH_ARGUMENTS
+from hydranet_ros.ros.launch_arguments import LAUNCH_ARGUMENTS, PRESET, LaunchArgument
 from hydranet_ros.ros.launch_checks import require_executable
 
 
-def preset_launch_description(preset: str) -> LaunchDescription:
-    """Return the launch description of a preset; ``--show-args`` lists its arguments."""
+def preset_launch_description(preset: str = '') -> LaunchDescription:
+    """
+    Return the launch description of a preset; ``--show-args`` lists its arguments.
+
+    :param preset: name of the preset; if empty, it is the launch argument ``preset``.
+    """
+    arguments = LAUNCH_ARGUMENTS if preset else (PRESET, *LAUNCH_ARGUMENTS)
     return LaunchDescription([
-        *_arguments(),
+        *map(_declaration, arguments),
         OpaqueFunction(function=_actions, kwargs={'preset': preset}),
     ])  # fmt: skip
 
 
-def _arguments() -> list[DeclareLaunchArgument]:
-    environment = {'dds_profile': os.environ.get(SWITCH, 'default')}
-    return [
-        DeclareLaunchArgument(
-            item.name,
-            default_value=environment.get(item.name, item.default),
-            description=item.description,
-            **({'choices': list(item.choices)} if item.choices else {}),
-        )
-        for item in LAUNCH_ARGUMENTS
-    ]
+def _declaration(argument: LaunchArgument) -> DeclareLaunchArgument:
+    return DeclareLaunchArgument(
+        argument.name,
+        default_value=os.environ.get(argument.variable, argument.default),
+        description=argument.description,
+        choices=list(argument.choices) or None,
+    )
 
 
 def _actions(context: LaunchContext, *, preset: str) -> list[Any]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    # Before anything starts: launch ends by a missing executable, and the node would live on.
+    # Check this before anything starts: a missing executable ends launch, but not the node.
     if value('rviz').lower() == 'true':
         require_executable('rviz2', 'rviz2', 'rviz:=true')
     os.environ[SWITCH] = value('dds_profile')
-    said = apply_dds_profile()
+    summary = apply_dds_profile()
     sim_time = value('use_sim_time') == 'true' or bool(value('bag'))
     actions: list[Any] = [
-        LogInfo(msg=said),
-        _node(value, preset, sim_time),
+        LogInfo(msg=summary),
+        _node(value, preset or value(PRESET.name), sim_time),
         _rviz(value, sim_time),
     ]
     if value('bag'):
-        actions.append(
-            ExecuteProcess(
-                cmd=['ros2', 'bag', 'play', '--clock', '100', value('bag')], output='screen'
-            )
-        )
+        command = ['ros2', 'bag', 'play', '--clock', '100', value('bag')]
+        actions.append(ExecuteProcess(cmd=command, output='screen'))
     return actions
 
 
 def _node(value: Callable[[str], str], preset: str, sim_time: bool) -> LifecycleNode:
+    # Later entries override earlier ones.
     parameters: list[Any] = [{'preset': preset}]
     if value('params_file'):
         parameters.append(ParameterFile(value('params_file')))
-    # Later ones win: an argument that was not given must not undo the file.
-    defaults = {'model': '', 'domain': '', 'provider': 'auto', 'image_transport': 'raw'}
-    given: dict[str, Any] = {
-        name: value(name) for name, default in defaults.items() if value(name) != default
-    }
-    if value('autostart') == 'false':
-        given['autostart'] = False
-    if sim_time:
-        given['use_sim_time'] = True
+    given = _given_parameters(value, sim_time)
     if given:
         parameters.append(given)
     remappings = [('image', value('image'))]
@@ -99,18 +92,29 @@ def _node(value: Callable[[str], str], preset: str, sim_time: bool) -> Lifecycle
     )
 
 
+def _given_parameters(value: Callable[[str], str], sim_time: bool) -> dict[str, Any]:
+    """Return the parameters whose arguments differ from their defaults."""
+    given: dict[str, Any] = {
+        item.name: value(item.name)
+        for item in LAUNCH_ARGUMENTS
+        if item.is_parameter and value(item.name) != item.default
+    }
+    if value('autostart') == 'false':
+        given['autostart'] = False
+    if sim_time:
+        given['use_sim_time'] = True
+    return given
+
+
 def _rviz(value: Callable[[str], str], sim_time: bool) -> Node:
     namespace = value('namespace').strip('/')
-    prefix = f'/{namespace}' if namespace else ''
     frame = ['-f', value('frame')] if value('frame') else []
-    topics = ['segmentation/overlay', 'depth/color', 'points', 'depth/image']
+    topics = [f'/hydranet/{spec.name}' for spec in OUTPUTS.values()]
     return Node(
         package='rviz2',
         executable='rviz2',
         arguments=['-d', str(config_file('hydranet.rviz')), *frame],
         parameters=[{'use_sim_time': sim_time}],
-        remappings=[
-            (f'/hydranet/{topic}', f'{prefix}/hydranet/{topic}') for topic in topics if prefix
-        ],
+        remappings=[(topic, f'/{namespace}{topic}') for topic in topics if namespace],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )

@@ -1,25 +1,31 @@
-"""Keep a repeated complaint from flooding the log without hiding the first of its kind."""
+"""Throttle log messages by their text."""
 
 from __future__ import annotations
 
 PERIOD = 5.0
-AT_MOST = 10
+"""Seconds in which each message is logged at most once."""
+MAX_MESSAGES = 10
+"""Different messages that are logged at most in that time."""
 
 
-class LogLimit:
+class LogThrottle:
     """
-    Allows each reason once in :data:`PERIOD` seconds, and :data:`AT_MOST` reasons in that time.
+    Allow each message once in :data:`PERIOD`, and :data:`MAX_MESSAGES` messages in that time.
 
-    rclpy's own throttle goes by the line of code, so that one complaint would hide another.
+    rclpy throttles by line of code, so one message would suppress a different one.
     """
 
     def __init__(self) -> None:
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
-    def allows(self, reason: str, now: float) -> bool:
-        """Return whether to log a reason at ``now``, in seconds of a steady clock."""
-        self._said = {text: then for text, then in self._said.items() if now - then < PERIOD}
-        if reason in self._said or len(self._said) >= AT_MOST:
+    def allows(self, message: str, now: float) -> bool:
+        """
+        Return whether to log a message.
+
+        :param now: seconds of a steady clock.
+        """
+        self._logged = {text: then for text, then in self._logged.items() if now - then < PERIOD}
+        if message in self._logged or len(self._logged) >= MAX_MESSAGES:
             return False
-        self._said[reason] = now
+        self._logged[message] = now
         return True

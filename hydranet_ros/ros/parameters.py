@@ -1,14 +1,15 @@
 """
-The node's parameters: one table that declares them, one frozen dataclass that holds them.
+The node's parameters: one field of :class:`NodeParameters` declares each of them.
 
-Defaults come from the table, then from the preset's ``node`` part, then from the user.
+Values come from these defaults, then from the ``node`` part of the preset, then from the user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -17,102 +18,136 @@ from hydranet_ros.camera.conventions import DEPTH_ENCODINGS
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
 from hydranet_ros.inference.providers import PROVIDERS, EngineOptions
+from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP, DEPTH_COLORMAPS
 from hydranet_ros.perception.pipeline import PerceptionSettings
 
-PROVIDER_CHOICES = ('auto', *PROVIDERS)
-TRANSPORTS = ('raw', 'compressed')
+IMAGE_TRANSPORTS = ('raw', 'compressed')
 
 
 @dataclass(frozen=True)
-class NodeParameters:
-    """Every parameter of the node, validated as a whole; meanings and units in :data:`TABLE`."""
-
-    preset: str = 'street'
-    domain: str = ''
-    model: str = ''
-    provider: str = 'auto'
-    threads: int = 0
-    fp16: bool = False
-    engine_cache: str = ''
-    image_transport: str = 'raw'
-    depth_encoding: str = '32FC1'
-    overlay_alpha: float = 0.5
-    cloud_stride: int = 1
-    scale_by_focal_length: bool = True
-    rectified: bool = False
-    max_depth: float = 0.0
-    min_confidence: float = 0.0
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    autostart: bool = True
-    diagnostics_period: float = 1.0
-    max_age: float = 1.0
-
-    def __post_init__(self) -> None:
-        _one_of('provider', self.provider, PROVIDER_CHOICES)
-        _one_of('image_transport', self.image_transport, TRANSPORTS)
-        _one_of('depth_encoding', self.depth_encoding, DEPTH_ENCODINGS)
-
-
-@dataclass(frozen=True)
-class Spec:
+class ParameterSpec:
     """
-    One parameter's description.
+    Description of one parameter.
 
-    :param live: may be changed while the node is active; the others take effect at the next
-        configure and are refused before.
-    :param fixed: cannot be changed after the start.
-    :param span: allowed (lowest, highest).
+    :param live: the parameter can be changed while the node is active; the others take effect at
+        the next configure, and a change is refused before.
+    :param fixed: the parameter cannot be changed after startup.
+    :param span: allowed (lowest, highest) number.
+    :param choices: allowed strings; empty if every string is allowed.
     """
 
     description: str
     live: bool = False
     fixed: bool = False
     span: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
 
 
-TABLE: Mapping[str, Spec] = {
-    'preset': Spec('Preset of config/ (a name, or a path to a .yaml).'),
-    'domain': Spec('Domain of a model that has several (nyud_kitti: nyud or kitti); empty: the '
-                   'default.'),
-    'model': Spec('Model file, a path or a name; empty: the one of the preset.'),
-    'provider': Spec(f'Execution provider, one of {", ".join(PROVIDER_CHOICES)}; auto falls back with a '
-                     'warning, any other is an error if it cannot be had.'),
-    'threads': Spec('Threads of the CPU provider; 0: all cores.', span=(0, 256)),
-    'fp16': Spec('Half precision in TensorRT.'),
-    'engine_cache': Spec("Folder of built TensorRT engines; empty: the user's cache folder."),
-    'image_transport': Spec(f'Transport of the image, one of {", ".join(TRANSPORTS)}.'),
-    'depth_encoding': Spec('32FC1: metres, NaN unknown; 16UC1: millimetres, 0 unknown.',
-                           live=True),
-    'overlay_alpha': Spec('Weight of the palette in the overlay.', live=True, span=(0.0, 1.0)),
-    'cloud_stride': Spec('Take every so many pixels into the cloud; above 1 it no longer has the '
-                         "mask's grid.", live=True, span=(1, 64)),
-    'scale_by_focal_length': Spec("Multiply depth by this camera's focal length over the training "
-                                  "camera's.", live=True),
-    'rectified': Spec('The image is rectified already (image_rect): its camera is P of the camera '
-                      'info, without distortion.'),
-    'max_depth': Spec('Depth beyond this is unknown; metres, 0: no limit.', live=True,
-                      span=(0.0, 1000.0)),
-    'max_pixels': Spec('Largest width times height of an image; larger ones are given up before '
-                       'they are decoded. The network needs about 240 bytes of memory a pixel.',
-                       live=True, span=(1, LARGEST_MAX_PIXELS)),
-    'min_confidence': Spec('Pixels whose class has a lower probability are unlabeled (255).',
-                           live=True, span=(0.0, 1.0)),
-    'autostart': Spec('Configure and activate without a lifecycle manager.', fixed=True),
-    'diagnostics_period': Spec('Seconds between two messages on /diagnostics.', live=True,
-                               span=(0.1, 60.0)),
-    'max_age': Spec('Age of a result, in seconds, above which diagnostics warn.', live=True,
-                    span=(0.0, 60.0)),
-}  # fmt: skip
+def _parameter(
+    default: Any, description: str, *, live: bool = False, fixed: bool = False,
+    span: tuple[float, float] | None = None, choices: Iterable[str] = (),
+) -> Any:  # fmt: skip
+    spec = ParameterSpec(description, live, fixed, span, tuple(choices))
+    return field(default=default, metadata={'spec': spec})
+
+
+@dataclass(frozen=True)
+class NodeParameters:
+    """
+    Values of all parameters; the order of the fields is the order of declaration.
+
+    :raises ParameterError: if a value is none of its parameter's choices.
+    """
+
+    preset: str = _parameter('street', 'Preset: a name in config/ or the path of a .yaml file.')
+    domain: str = _parameter(
+        '', 'Domain of a preset with several (nyud_kitti: nyud or kitti); empty for its default.'
+    )
+    model: str = _parameter('', 'Model file, a path or a name; empty for that of the preset.')
+    provider: str = _parameter(
+        'auto', 'Execution provider. auto falls back with a warning; any other is an error if it '
+        'is not available.', choices=('auto', *PROVIDERS),
+    )  # fmt: skip
+    threads: int = _parameter(0, 'Threads of the CPU provider; 0 for all cores.', span=(0, 256))
+    fp16: bool = _parameter(False, 'Use half precision in TensorRT.')
+    engine_cache: str = _parameter(
+        '', "Folder of built TensorRT engines; empty for the user's cache folder."
+    )
+    image_transport: str = _parameter('raw', 'Transport of the image.', choices=IMAGE_TRANSPORTS)
+    depth_encoding: str = _parameter(
+        '32FC1', 'Encoding of depth/image. 32FC1: meters, NaN unknown; 16UC1: millimeters, 0 '
+        'unknown.', live=True, choices=DEPTH_ENCODINGS,
+    )  # fmt: skip
+    overlay_alpha: float = _parameter(
+        0.5, 'Weight of the class colors in the overlay.', live=True, span=(0.0, 1.0)
+    )
+    depth_colormap: str = _parameter(
+        DEFAULT_DEPTH_COLORMAP, 'Colormap of depth/color.', live=True, choices=DEPTH_COLORMAPS
+    )
+    cloud_stride: int = _parameter(
+        1, "Use every n-th pixel for the cloud; above 1 the cloud does not have the mask's grid.",
+        live=True, span=(1, 64),
+    )  # fmt: skip
+    scale_by_focal_length: bool = _parameter(
+        True, "Multiply depth by the ratio of this camera's focal length to the training "
+        "camera's.", live=True,
+    )  # fmt: skip
+    rectified: bool = _parameter(
+        False, 'The image is rectified (image_rect): P of the camera info describes its camera, '
+        'without distortion.',
+    )  # fmt: skip
+    max_depth: float = _parameter(
+        0.0, 'Depth in meters beyond which it is unknown; 0 for no limit.',
+        live=True, span=(0.0, 1000.0),
+    )  # fmt: skip
+    min_confidence: float = _parameter(
+        0.0, 'Probability of the class below which a pixel is unlabeled (255).',
+        live=True, span=(0.0, 1.0),
+    )  # fmt: skip
+    max_pixels: int = _parameter(
+        DEFAULT_MAX_PIXELS, 'Largest accepted width times height of an image. A larger image is '
+        'dropped before it is decoded. The network needs about 240 bytes of memory per pixel.',
+        live=True, span=(1, LARGEST_MAX_PIXELS),
+    )  # fmt: skip
+    autostart: bool = _parameter(
+        True, 'Configure and activate the node without a lifecycle manager.', fixed=True
+    )
+    diagnostics_period: float = _parameter(
+        1.0, 'Seconds between two messages on /diagnostics.', live=True, span=(0.1, 60.0)
+    )
+    max_age: float = _parameter(
+        1.0, 'Age of a result in seconds above which diagnostics warn; 0 for no limit.',
+        live=True, span=(0.0, 60.0),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for name, spec in TABLE.items():
+            value = getattr(self, name)
+            if spec.choices and value not in spec.choices:
+                raise ParameterError(f'{name} is {value!r}; allowed: {", ".join(spec.choices)}.')
+
+
+TABLE: Mapping[str, ParameterSpec] = MappingProxyType(
+    {item.name: item.metadata['spec'] for item in fields(NodeParameters)}
+)
+"""Description of every parameter by name, in the order of declaration."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all parameters in the order of declaration."""
+    return tuple(TABLE)
 
 
 def descriptor(name: str) -> ParameterDescriptor:
     """Return the ROS descriptor of a parameter."""
     spec = TABLE[name]
-    note = 'Changes at once.' if spec.live else 'Takes effect at the next configure.'
-    note = 'Set at the start only.' if spec.fixed else note
+    note = 'Changes take effect at once.' if spec.live else 'Takes effect at the next configure.'
+    note = 'Can only be set at startup.' if spec.fixed else note
     message = ParameterDescriptor(
         name=name, description=f'{spec.description} {note}', read_only=spec.fixed
     )
+    if spec.choices:
+        message.additional_constraints = f'One of: {", ".join(spec.choices)}.'
     if spec.span is not None:
         low, high = spec.span
         if isinstance(getattr(NodeParameters, name), float):
@@ -122,67 +157,58 @@ def descriptor(name: str) -> ParameterDescriptor:
     return message
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all parameters in the order of declaration."""
-    return tuple(item.name for item in fields(NodeParameters))
-
-
 def defaults(preset_node: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the default of every parameter.
 
     :param preset_node: the ``node`` part of a preset.
-    :raises ParameterError: if the preset names a parameter that does not exist.
+    :raises ParameterError: if the preset sets a parameter that does not exist.
     """
-    unknown = sorted(set(preset_node) - set(names()))
+    unknown = sorted(set(preset_node) - set(TABLE))
     if unknown:
-        raise ParameterError(f'The preset sets unknown parameters {unknown}; allowed: {names()}.')
-    return {name: preset_node.get(name, getattr(NodeParameters, name)) for name in names()}
+        raise ParameterError(
+            f'The preset sets unknown parameters: {", ".join(unknown)}; allowed: '
+            f'{", ".join(TABLE)}.'
+        )
+    return {name: preset_node.get(name, getattr(NodeParameters, name)) for name in TABLE}
 
 
 def refusal(changes: Sequence[Any], current: Mapping[str, Any], *, configured: bool) -> str:
     """
-    Return why a change of parameters must be refused, or an empty string.
+    Return the reason to refuse a change of parameters, or an empty string to accept it.
 
-    :param changes: objects with ``name`` and ``value``.
-    :param current: the values now.
+    :param changes: objects with ``name`` and ``value``; other nodes' parameters are ignored.
+    :param current: current value of every parameter.
     :param configured: whether a model is loaded.
     """
-    wanted = {item.name: item.value for item in changes if item.name in TABLE}
-    fixed = sorted(
-        name for name, value in wanted.items()
+    requested = {item.name: item.value for item in changes if item.name in TABLE}
+    refused = sorted(
+        name for name, value in requested.items()
         if configured and not TABLE[name].live and value != current.get(name)
     )  # fmt: skip
-    if fixed:
-        return f'{", ".join(fixed)} cannot change while configured; cleanup and configure first.'
+    if refused:
+        return (
+            f'{", ".join(refused)} cannot change while the node is configured; call cleanup, then '
+            'set and configure again.'
+        )
     try:
-        NodeParameters(**{**current, **wanted})
+        NodeParameters(**{**current, **requested})
     except ParameterError as err:
         return str(err)
     return ''
 
 
-def perception_settings(settings: NodeParameters) -> PerceptionSettings:
-    """Return the part of the parameters that perception needs."""
-    return PerceptionSettings(
-        overlay_alpha=settings.overlay_alpha,
-        cloud_stride=settings.cloud_stride,
-        scale_by_focal_length=settings.scale_by_focal_length,
-        max_depth=settings.max_depth,
-        min_confidence=settings.min_confidence,
-    )
+def perception_settings(parameters: NodeParameters) -> PerceptionSettings:
+    """Return the parameters of the same names as settings of perception."""
+    names = (item.name for item in fields(PerceptionSettings))
+    return PerceptionSettings(**{name: getattr(parameters, name) for name in names})
 
 
-def engine_options(settings: NodeParameters) -> EngineOptions:
-    """Return the part of the parameters that the engine needs."""
+def engine_options(parameters: NodeParameters) -> EngineOptions:
+    """Return the options of the engine."""
     return EngineOptions(
-        provider=settings.provider,
-        threads=settings.threads,
-        fp16=settings.fp16,
-        cache_directory=Path(settings.engine_cache) if settings.engine_cache else None,
+        provider=parameters.provider,
+        threads=parameters.threads,
+        fp16=parameters.fp16,
+        cache_directory=Path(parameters.engine_cache) if parameters.engine_cache else None,
     )
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ParameterError(f'{name} is {value!r}; allowed: {", ".join(allowed)}.')

@@ -1,4 +1,4 @@
-"""The node's publishers: which outputs have subscribers, and how results become messages."""
+"""Publish the outputs that have subscribers."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class Publishers:
     """
     Publishers of the outputs that a model can produce; their messages are reused.
 
-    They are reliable with a short queue, as RViz requests; every policy can be changed through
-    ``qos_overrides``.
+    They are reliable with a short queue, as RViz requests. ``qos_overrides`` can change every
+    policy.
+
+    :param available: outputs that the model can produce.
     """
 
     def __init__(self, node: LifecycleNode, info: ModelInfo, available: frozenset[Output]) -> None:
@@ -63,7 +65,7 @@ class Publishers:
         self, kind: Any, topic: str, depth: int = QUEUE_DEPTH,
         durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
     ) -> Any:  # fmt: skip
-        # rclpy writes a topic's overrides into the profile it is given: one profile per topic.
+        # rclpy writes a topic's overrides into the profile, so each topic needs its own.
         profile = QoSProfile(
             depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=durability
         )
@@ -83,13 +85,13 @@ class Publishers:
         return self._publisher(type(message), LABEL_INFO.private_name, 1, latched), message
 
     def publish_latched(self) -> None:
-        """Publish the latched messages; call this when the publishers are active."""
+        """Publish the latched messages; call this once the publishers are active."""
         if self._labels is not None:
             publisher, message = self._labels
             publisher.publish(message)
 
     def wanted(self) -> frozenset[Output]:
-        """Return the outputs that have a subscriber now."""
+        """Return the outputs that currently have a subscriber."""
         return frozenset(
             output for output, publisher in self._publishers.items()
             if publisher.get_subscription_count()
@@ -100,11 +102,11 @@ class Publishers:
         source: CameraInfo | None, *, depth_encoding: str,
     ) -> dict[str, float]:  # fmt: skip
         """
-        Publish the wanted outputs of a result, each with the image's own header.
+        Publish the wanted outputs of a result, each with the image's header.
 
         :param source: camera info of the image, if known.
         :param depth_encoding: 32FC1 or 16UC1.
-        :returns: milliseconds spent on filling messages, ``message``, and in rclpy, ``publish``.
+        :returns: milliseconds to fill the messages (``message``) and in rclpy (``publish``).
         """
         filling = publishing = 0.0
         for output, publisher in self._publishers.items():

@@ -1,4 +1,4 @@
-"""Spinning and its end: by Ctrl-C, by SIGTERM, by a shutdown from elsewhere."""
+"""Spin an executor until shutdown, and shut the process down without interruption."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.signals import uninstall_signal_handlers
 
-from hydranet_ros.ros.log_throttle import LogLimit
+from hydranet_ros.ros.log_throttle import LogThrottle
 from hydranet_ros.ros.signals import ignore_signals
 
 
 @contextmanager
-def until_told_to_end(context: Context | None = None) -> Iterator[None]:
+def until_shutdown(context: Context | None = None) -> Iterator[None]:
     """
-    Run the body until it is done or the process is told to end, which is no error.
+    Run the body until it ends or the process shuts down; a shutdown is not an error.
 
-    :param context: the one that is spun in; the process' own by default.
-    :raises RuntimeError: rclpy's own, while the context still runs.
+    :param context: context of the body's executor; by default that of the process.
+    :raises RuntimeError: an error of rclpy while the context is still valid.
     """
     try:
         yield
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:
-        # rclpy asks whether the context still runs before it waits, and fails where that has
-        # changed in between.
+        # rclpy checks the context before it waits, and raises this error if the context is shut
+        # down in between.
         if rclpy.ok(context=context):
             raise
 
 
 def spin(executor: Executor, logger: Any, context: Context | None = None) -> None:
     """
-    Run callbacks until shutdown; log an exception of a callback as one line and go on.
+    Run callbacks until shutdown; log an exception of a callback as one line and continue.
 
-    rclpy ends the process by such an exception, also where its own code raises it: one malformed
+    rclpy lets such an exception end the process, even if its own code raises it: one malformed
     request to a parameter service would stop the node.
 
-    :param context: the context of the executor; the process' own by default.
+    :param context: context of the executor; by default that of the process.
     :raises Exception: an error of rclpy outside a callback, which would only repeat itself.
     """
-    log_limit = LogLimit()
+    throttle = LogThrottle()
     while rclpy.ok(context=context):
         try:
             executor.spin()
         except ExternalShutdownException:
             raise
         except Exception as err:
-            if not _is_from_a_callback(err.__traceback__):
+            if not _is_from_callback(err.__traceback__):
                 raise
             reason = ' '.join(f'{type(err).__name__}: {err}'.split())
-            if rclpy.ok(context=context) and log_limit.allows(reason, time.monotonic()):
+            if rclpy.ok(context=context) and throttle.allows(reason, time.monotonic()):
                 logger.error(f'A callback failed and was skipped: {reason}')
 
 
-def _is_from_a_callback(traceback: TracebackType | None) -> bool:
+def _is_from_callback(traceback: TracebackType | None) -> bool:
     """Return whether an exception passed through the task in which rclpy runs a callback."""
     while traceback is not None:
         if traceback.tb_frame.f_globals.get('__name__') == 'rclpy.task':
@@ -71,9 +71,9 @@ def _is_from_a_callback(traceback: TracebackType | None) -> bool:
 
 def begin_teardown() -> None:
     """
-    Ignore SIGINT and SIGTERM from here on: a second Ctrl-C must not interrupt the teardown.
+    Ignore SIGINT and SIGTERM from now on: a second Ctrl-C must not interrupt the teardown.
 
-    Call it in the main thread of a process that does nothing but end.
+    Call this in the main thread of a process that is about to end.
     """
     uninstall_signal_handlers()
     ignore_signals()

@@ -1,10 +1,10 @@
 """
-SIGINT and SIGTERM from the first moment of a process to its last.
+Handle SIGINT and SIGTERM during the whole life of a process.
 
-rclpy handles both signals only between ``rclpy.init`` and the shutdown of its context. Before it,
-they leave a traceback or an exit status of -15; after it, a second Ctrl-C interrupts the teardown.
-rclpy calls the handler installed here after its own. This module does not import rclpy, so that
-the handler is in place before rclpy is loaded.
+rclpy handles both signals only between ``rclpy.init`` and the shutdown of its context. Before
+that, they cause a traceback or an exit status of -15; after it, a second Ctrl-C interrupts the
+teardown. rclpy calls the handler installed here after its own. This module does not import rclpy,
+so that the handler is in place before rclpy is loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stage(Enum):
-    """What a signal does: end the process at once, start its shutdown, or nothing."""
+    """Effect of a signal: end the process at once, start the shutdown, or none."""
 
     STARTING = 'starting'
     RUNNING = 'running'
@@ -35,24 +35,24 @@ _interrupting: frozenset[int] = frozenset({signal.SIGINT})
 
 def handle_signals() -> None:
     """
-    Handle SIGINT and SIGTERM; until :func:`begin_running` they end the process quietly.
+    Handle SIGINT and SIGTERM; until :func:`begin_running` they end the process without output.
 
-    The exit status is 130 or 143. A signal that the parent process ignores stays ignored, as in
-    the background jobs of a shell. Call it in the main thread; a second call changes nothing.
+    The exit status is then 130 or 143. A signal that the parent process ignores stays ignored, as
+    in background jobs of a shell. Call this in the main thread; a second call has no effect.
     """
     for number in SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, _handle):
             signal.signal(number, _handle)
-    # Python resets both signals while it finalizes, which is after these functions.
+    # Python resets both signals when it finalizes, which is after the atexit functions.
     atexit.register(ignore_signals)
 
 
 def begin_running(interrupting: Iterable[int] = (signal.SIGINT,)) -> None:
     """
-    From here on let the first signal start the shutdown, and ignore the following ones.
+    Let the first signal from now on start the shutdown, and ignore the following ones.
 
-    :param interrupting: signals that raise KeyboardInterrupt. The others only set what
-        :func:`shutdown_requested` returns; rclpy shuts its context down for both.
+    :param interrupting: signals that raise KeyboardInterrupt. The others only make
+        :func:`shutdown_requested` return true; rclpy shuts its context down for both.
     """
     global _stage, _interrupting
     _interrupting = frozenset(interrupting)
@@ -60,15 +60,15 @@ def begin_running(interrupting: Iterable[int] = (signal.SIGINT,)) -> None:
 
 
 def shutdown_requested() -> bool:
-    """Return whether a signal has arrived or the shutdown has begun."""
+    """Return whether a signal has arrived or the teardown has begun."""
     return _stage is Stage.ENDING
 
 
 def ignore_signals() -> None:
     """
-    Ignore SIGINT and SIGTERM for the rest of the process, its interpreter's end included.
+    Ignore SIGINT and SIGTERM until the process has ended, interpreter finalization included.
 
-    Call it in the main thread, after rclpy's own handlers have been removed.
+    Call this in the main thread, after rclpy's own handlers have been removed.
     """
     global _stage
     _stage = Stage.ENDING
@@ -79,8 +79,8 @@ def ignore_signals() -> None:
 def _handle(number: int, frame: Any) -> None:
     global _stage
     if _stage is Stage.STARTING:
-        # An exception could be lost or printed inside the import of an extension module, and
-        # nothing has been started that needs a teardown.
+        # An exception inside the import of an extension module could be lost or printed, and
+        # nothing that needs a teardown has been started yet.
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()

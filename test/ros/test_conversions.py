@@ -12,11 +12,11 @@ pytest.importorskip('sensor_msgs', reason='sensor_msgs is not installed (extra: 
 from ros_tools import camera, header, picture
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from hydranet_ros.camera.conventions import camera_from_info
 from hydranet_ros.errors import CameraError, ImageError
 from hydranet_ros.inference.buffers import allocate
 from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloud
 from hydranet_ros.ros.conversions import (
-    camera_from_info,
     fill_cloud,
     fill_image,
     image_to_rgb,

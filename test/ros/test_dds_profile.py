@@ -100,7 +100,7 @@ def test_a_small_shared_memory_gets_smaller_segments_as_in_docker(environment, f
 
 @given(free=st.integers(0, 10**12))
 def test_a_segment_always_leaves_as_much_free_as_it_takes(free):
-    segment = profile._segment(free)
+    segment = profile.segment_size(free)
     assert 2 * segment <= free
     assert segment == 0 or 8 * MIB <= segment <= 64 * MIB
     assert segment or free < 16 * MIB, 'shared memory is used wherever it can be'
@@ -133,8 +133,9 @@ def test_the_variable_is_the_one_that_the_distributions_fast_dds_reads(environme
 SUBSCRIBER = """
 import sys, time
 from pathlib import Path
-from hydranet_ros.ros.dds_profile import apply_dds_profile, keep_large_blocks
-apply_dds_profile(Path(sys.argv[1])); keep_large_blocks()
+from hydranet_ros.ros.allocator import keep_freed_memory
+from hydranet_ros.ros.dds_profile import apply_dds_profile
+apply_dds_profile(Path(sys.argv[1])); keep_freed_memory()
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -205,9 +206,9 @@ def test_large_blocks_are_not_page_faulted_anew():
     code = """
 import sys, resource
 import numpy as np
-from hydranet_ros.ros.dds_profile import keep_large_blocks
+from hydranet_ros.ros.allocator import keep_freed_memory
 if sys.argv[1] == 'keep':
-    keep_large_blocks()
+    keep_freed_memory()
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(10):

@@ -6,15 +6,16 @@ import pytest
 
 pytest.importorskip('diagnostic_msgs', reason='diagnostic_msgs is not installed (extra: ros)')
 
-from hydranet_ros.ros.diagnostics import ERROR, OK, SILENCE, STALE, WARN, Timing, health_status
+from hydranet_ros.ros.diagnostics import CAMERA_TIMEOUT, ERROR, OK, STALE, WARN, health_status
+from hydranet_ros.ros.frame_statistics import FrameStatistics
 
 A, B, UNKNOWN = (1,), (2,), ()
 
 
 def dropped(*numbers) -> int:
-    timing = Timing()
+    timing = FrameStatistics()
     for moment, number in enumerate(numbers):
-        timing.arrival(number, moment)
+        timing.record_arrival(number, moment)
     assert timing.counters.received == len(numbers)
     return timing.counters.dropped
 
@@ -39,15 +40,15 @@ def test_drops_are_gaps_in_the_numbers_of_each_publisher(numbers, expected):
     assert dropped(*numbers) == expected
 
 
-def health(timing: Timing, **changes):
+def health(timing: FrameStatistics, **changes):
     arguments = {'active': True, 'now': 100.0, 'max_age': 1.0, **changes}
     return health_status('hydranet', timing, {'provider': 'cpu'}, **arguments)
 
 
-def running(age: float = 0.1, now: float = 100.0) -> Timing:
-    timing = Timing()
-    timing.arrival(None, now)
-    timing.frame(age, now)
+def running(age: float = 0.1, now: float = 100.0) -> FrameStatistics:
+    timing = FrameStatistics()
+    timing.record_arrival(None, now)
+    timing.record_frame(age, now)
     return timing
 
 
@@ -58,20 +59,20 @@ def test_a_running_node_is_ok():
 
 
 def test_before_the_first_image_and_while_inactive_it_is_stale():
-    assert health(Timing()).level == STALE
+    assert health(FrameStatistics()).level == STALE
     assert health(running(), active=False).level == STALE
 
 
 def test_a_failed_transition_is_an_error_though_the_node_is_not_active():
-    status = health(Timing(), active=False, problem='configure failed: x.onnx is not a model')
+    status = health(FrameStatistics(), active=False, problem='configure failed: x.onnx is not a model')
     assert status.level == ERROR and 'x.onnx' in status.message
 
 
 def test_a_camera_that_fell_silent_is_an_error_even_if_nobody_listened_before():
     timing = running(now=100.0)
     timing.counters.idle = 3
-    assert health(timing, now=100.0 + SILENCE - 0.1).level == OK
-    status = health(timing, now=100.0 + SILENCE + 0.1)
+    assert health(timing, now=100.0 + CAMERA_TIMEOUT - 0.1).level == OK
+    status = health(timing, now=100.0 + CAMERA_TIMEOUT + 0.1)
     assert status.level == ERROR and 'no image for' in status.message
 
 
@@ -86,8 +87,8 @@ def test_a_failed_frame_is_an_error_and_old_results_or_a_bad_camera_a_warning():
 
 
 def test_the_rate_is_of_the_last_seconds():
-    timing = Timing()
+    timing = FrameStatistics()
     for number in range(20):
-        timing.frame(0.0, number / 10)
+        timing.record_frame(0.0, number / 10)
     assert timing.rate(2.0) == pytest.approx(10)
     assert timing.rate(60.0) == 0.0

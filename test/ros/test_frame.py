@@ -19,7 +19,7 @@ from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine
 from hydranet_ros.perception.outputs import OUTPUTS
 from hydranet_ros.perception.pipeline import Output, Perception
-from hydranet_ros.ros.camera_info import Camera
+from hydranet_ros.ros.camera_info import CameraInfoState
 from hydranet_ros.ros.conversions import empty_message, fill_image, image_to_rgb, message_class
 from hydranet_ros.ros.frame import FramePath
 from hydranet_ros.ros.publishers import Publishers
@@ -37,8 +37,8 @@ class Path:
         perception = Perception(Engine(model))
         self.outputs = Publishers(node, model_info(), perception.available)
         node.trigger_activate()
-        self.camera = Camera(node.get_logger().warning)
-        self.camera.hear(camera(), rectified=False)
+        self.camera = CameraInfoState(node.get_logger().warning)
+        self.camera.update(camera(), rectified=False)
         self.path = FramePath(perception, self.outputs, self.camera)
 
     def run(self, message, wanted=WANTED) -> dict[str, float]:

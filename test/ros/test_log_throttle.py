@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hydranet_ros.ros.log_throttle import AT_MOST, PERIOD, LogLimit
+from hydranet_ros.ros.log_throttle import MAX_MESSAGES, PERIOD, LogThrottle
 
 
 def test_a_reason_is_said_once_in_a_period_and_does_not_hide_another():
-    limit = LogLimit()
+    limit = LogThrottle()
     assert limit.allows('step', 0.0)
     assert not limit.allows('step', PERIOD - 0.1)
     assert limit.allows('encoding', 0.1)
@@ -14,7 +14,7 @@ def test_a_reason_is_said_once_in_a_period_and_does_not_hide_another():
 
 
 def test_reasons_that_are_new_every_time_cannot_flood_the_log():
-    limit = LogLimit()
+    limit = LogThrottle()
     said = [limit.allows(f'error at {i}', i / 30) for i in range(120)]
-    assert sum(said) == AT_MOST
+    assert sum(said) == MAX_MESSAGES
     assert limit.allows('error at last', 2 * PERIOD)

@@ -110,7 +110,7 @@ def test_nothing_is_computed_that_nobody_hears(ros, rig):
     infer = rig.node._perception.engine.infer
     rig.node._perception.engine.infer = lambda *a: calls.append(a[1]) or infer(*a)
     rig.images.publish(picture(1))
-    wait_for(lambda: rig.node._timing.counters.idle == 1)
+    wait_for(lambda: rig.node._statistics.counters.idle == 1)
     assert calls == []
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
@@ -257,7 +257,7 @@ def test_diagnostics_tell_the_provider_the_model_and_the_counts(ros, rig):
     arrays = ros.hear(DiagnosticArray, '/diagnostics')
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
-    wait_for(lambda: rig.node._timing_publisher.get_subscription_count())
+    wait_for(lambda: rig.node._diagnostics.timing_requested())
     rig.images.publish(picture(1))
     wait_for(lambda: timings and masks)
     values = {item.key: item.value for item in timings[0].values}
@@ -286,7 +286,7 @@ def test_simulated_time_that_jumps_back_as_a_bag_loops_is_followed(ros, tiny_mod
     masks = ros.hear(Image, '/hydranet/segmentation/mask')
     timings = ros.hear(DiagnosticStatus, '/hydranet/timing')
     wait_for(lambda: rig.node._outputs.wanted() and clocks.get_subscription_count())
-    wait_for(lambda: rig.node._timing_publisher.get_subscription_count())
+    wait_for(lambda: rig.node._diagnostics.timing_requested())
     for number, second in enumerate((100, 101, 10, 11), start=1):
         moment = picture(second).header.stamp
         clocks.publish(Clock(clock=moment))

@@ -22,7 +22,9 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from hydranet_ros.bags.storage import BagReader, BagWriter, typestore
+from hydranet_ros.bags.messages import typestore
+from hydranet_ros.bags.reader import BagReader
+from hydranet_ros.bags.writer import BagWriter
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.images.files import write_image
@@ -55,7 +57,7 @@ def test_a_bags_messages_go_out_as_they_are(ros, play):
     store = typestore()
     with BagReader(DEMO) as reader:
         for message, got in zip(reader.messages(['/camera/image/compressed']), heard):
-            original = store.deserialize_cdr(message.data, message.kind)
+            original = store.deserialize_cdr(message.data, message.message_type)
             assert got.header.stamp.nanosec == original.header.stamp.nanosec
             assert bytes(got.data) == original.data.tobytes()
 
@@ -191,9 +193,9 @@ def test_a_malformed_type_name_is_left_out_with_one_warning(ros, play, tmp_path,
 def test_what_cannot_be_played_is_named(ros, play, tmp_path):
     with pytest.raises(MediaError, match='does not exist'):
         play(tmp_path / 'none')
-    with pytest.raises(MediaError, match='no picture'):
+    with pytest.raises(MediaError, match='has no image'):
         play(tmp_path, wait=0.0)
-    with pytest.raises(MediaError, match='Nobody subscribed'):
+    with pytest.raises(MediaError, match='No subscriber within 0.2 s'):
         play(folder_of_pictures(tmp_path / 'p'), wait=0.2)
     with BagWriter(tmp_path / 'empty'):
         pass

@@ -14,7 +14,7 @@ from conftest import ROOT
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from hydranet_ros.ros.dds_profile import apply_dds_profile
-from hydranet_ros.ros.shared_memory import SHARED_MEMORY, reclaim_segments, why_rclpy_cannot_load
+from hydranet_ros.ros.shared_memory import SHARED_MEMORY, reclaim_segments, shared_memory_problem
 
 PARTICIPANT = """
 from hydranet_ros.ros.dds_profile import apply_dds_profile
@@ -92,7 +92,7 @@ def test_only_segments_with_a_free_lock_file_are_removed(tmp_path):
 
 def test_a_missing_folder_is_not_an_error(tmp_path):
     assert reclaim_segments(tmp_path / 'none') == 0
-    assert why_rclpy_cannot_load(tmp_path / 'none') == ''
+    assert shared_memory_problem(tmp_path / 'none') == ''
 
 
 def in_full_shared_memory(script: str) -> subprocess.CompletedProcess:

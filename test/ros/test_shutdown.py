@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
-from hydranet_ros.ros.shutdown import spin, until_told_to_end
+from hydranet_ros.ros.shutdown import spin, until_shutdown
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_an_executor_that_finds_its_context_ended_just_ends(spinning):
     context.shutdown()
     with pytest.raises(RuntimeError):
         executor.spin_once(0)
-    with until_told_to_end(context):
+    with until_shutdown(context):
         executor.spin_once(0)
 
 
@@ -48,7 +48,7 @@ def test_an_error_of_a_callback_is_raised(spinning, error):
         raise error('a fault')
 
     executor.create_task(fail)
-    with pytest.raises(error, match='a fault'), until_told_to_end(context):
+    with pytest.raises(error, match='a fault'), until_shutdown(context):
         executor.spin_once(1)
 
 
@@ -62,7 +62,7 @@ def test_spin_logs_the_error_of_a_callback_as_one_line_and_goes_on(spinning):
 
     executor.create_task(fail)
     executor.create_task(context.shutdown)
-    with until_told_to_end(context):
+    with until_shutdown(context):
         spin(executor, logger, context)
     assert lines == ['A callback failed and was skipped: ValueError: a fault of two lines']
 

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.ros.node import HydranetNode
-from hydranet_ros.ros.subscriptions import Inputs
+from hydranet_ros.ros.subscriptions import Subscriptions
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_camera_info_is_the_sibling_of_the_remapped_image(
 
     arguments = ['--ros-args'] + [part for item in remappings for part in ('-r', item)]
     node = ros.add(Node('n', context=ros.context, namespace='ns', cli_args=arguments))
-    inputs = Inputs(node, transport, lambda message, number: None, lambda message: None)
+    inputs = Subscriptions(node, transport, lambda message, number: None, lambda message: None)
     assert (inputs.image_topic, inputs.camera_info_topic) == (image, info)
     inputs.destroy()
 
@@ -106,8 +106,8 @@ def test_a_bad_camera_info_thirty_times_a_second_is_one_line(ros, tiny_model, lo
     rig = Rig(ros, model=str(tiny_model))
     rig.ready()
     heard = []
-    hear = rig.node._camera.hear
-    rig.node._camera.hear = lambda *a, **k: heard.append(1) or hear(*a, **k)
+    hear = rig.node._camera.update
+    rig.node._camera.update = lambda *a, **k: heard.append(1) or hear(*a, **k)
     bad = camera()
     bad.k = [float('nan')] * 9
     for number in range(1, 20):
@@ -129,9 +129,9 @@ def test_two_kinds_of_bad_frames_are_both_said_but_not_again_and_again(ros, tiny
         else:
             bad.encoding = 'rainbow9'
         rig.images.publish(bad)
-        wait_for(lambda n=number: rig.node._timing.counters.failed == n + 1)
+        wait_for(lambda n=number: rig.node._statistics.counters.failed == n + 1)
     time.sleep(0.1)
-    assert log().count('frame given up') == 2
+    assert log().count('frame failed') == 2
 
 
 def test_a_parameter_of_the_wrong_type_is_an_error_that_names_it(ros):

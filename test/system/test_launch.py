@@ -23,6 +23,7 @@ from hydranet_ros.model_files.preset import preset_names
 from hydranet_ros.ros.launch_checks import require_executable
 
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
+GENERAL = ROOT / 'launch' / 'hydranet.launch.py'
 ARGUMENTS = {
     'image', 'camera_info', 'namespace', 'model', 'provider', 'params_file', 'use_sim_time',
     'rviz', 'bag', 'log_level', 'autostart', 'dds_profile',
@@ -40,7 +41,7 @@ sys.exit(service.run())
 """
 NODE = f"""#!{sys.executable}
 import sys
-from hydranet_ros.ros.node import main
+from hydranet_ros.ros.run import main
 sys.exit(main())
 """
 WRITE_DOWN = f"""#!{sys.executable}
@@ -55,14 +56,16 @@ Path(os.environ['WRITE_TO']).write_text(json.dumps(said))
 
 
 def test_every_preset_has_a_launch_file_and_nothing_else_has():
-    assert {path.name for path in LAUNCH_FILES} == {f'{name}.launch.py' for name in preset_names()}
+    names = {f'{name}.launch.py' for name in preset_names()}
+    assert {path.name for path in LAUNCH_FILES} == names | {GENERAL.name}
 
 
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)
 def test_a_launch_file_only_names_its_preset(path):
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert [call.func.id for call in calls] == ['preset_launch_description']
-    assert [argument.value for argument in calls[0].args] == [path.name.split('.')[0]]
+    expected = [] if path == GENERAL else [path.name.split('.')[0]]
+    assert [argument.value for argument in calls[0].args] == expected
 
 
 def test_rviz_shows_overlay_depth_and_cloud_from_topics_the_node_has():

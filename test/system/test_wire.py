@@ -94,7 +94,7 @@ def _may_mount() -> None:
 @pytest.mark.usefixtures('_may_mount')
 @pytest.mark.parametrize(
     ('mebibytes', 'said'),
-    [(64, 'shared memory in segments of'), (8, 'UDP with larger sockets')],
+    [(64, 'shared memory in segments of'), (8, 'UDP with larger socket buffers')],
     ids=['Docker has 64 MB', 'next to nothing'],
 )
 def test_clouds_arrive_with_a_small_shared_memory_and_one_line_says_what_is_used(mebibytes, said):
