@@ -1,8 +1,9 @@
 """
-What of the rewriting can only be said in ONNX, done to the graph that PyTorch wrote.
+Rewrite an exported ONNX graph for ONNX Runtime's CPU provider.
 
-ONNX Runtime's CPU provider decides by the form of the graph what it may fuse and in which layout
-it may compute; :mod:`hydranet_ros.network.rewrites` says why. Nothing here changes a result.
+These steps cannot be expressed in PyTorch. The form of the graph decides which operators ONNX
+Runtime fuses and in which memory layout it runs them; :mod:`hydranet_ros.network.rewrites`
+explains the layout. No step changes a result.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-_KEEPING_CHANNELS = frozenset({'Add', 'Clip', 'HardSigmoid', 'Relu'})
+# Operators whose output has as many channels as their first input.
+_CHANNELWISE = frozenset({'Add', 'Clip', 'HardSigmoid', 'Relu'})
 
 
 def rewrite_graph(model: ModelProto) -> None:
-    """Rewrite an exported graph in place: see the functions below for each step."""
-    drop_identities(model.graph)
-    saturate(model.graph)
+    """Apply all steps of this module to an exported graph, in place."""
+    remove_identities(model.graph)
+    replace_clip_by_hard_sigmoid(model.graph)
     upsample_channels_last(model.graph)
-    name_sizes(model.graph)
+    annotate_shapes(model.graph)
 
 
-def drop_identities(graph: GraphProto) -> None:
-    """Let nodes read a shared constant directly, which the exporter passes through Identity."""
+def remove_identities(graph: GraphProto) -> None:
+    """Remove the Identity nodes that the exporter inserts before shared constants."""
     constants = {item.name for item in graph.initializer}
     shared = {
         node.output[0]: node.input[0]
@@ -38,14 +40,14 @@ def drop_identities(graph: GraphProto) -> None:
     for node in graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = shared.get(name, name)
-    _keep(graph, [node for node in graph.node if node.output[0] not in shared])
+    _set_nodes(graph, [node for node in graph.node if node.output[0] not in shared])
 
 
-def saturate(graph: GraphProto) -> None:
+def replace_clip_by_hard_sigmoid(graph: GraphProto) -> None:
     """
-    Let ``clamp(x, 0, 1)`` be HardSigmoid of slope 1 and offset 0, which is the same.
+    Replace a Clip to 0..1 by the equal HardSigmoid of slope 1 and offset 0.
 
-    ONNX Runtime fuses HardSigmoid into the sum before it; Clip it does not.
+    ONNX Runtime fuses HardSigmoid into the preceding addition, but not Clip.
     """
     from onnx import helper
 
@@ -58,17 +60,16 @@ def saturate(graph: GraphProto) -> None:
                 'HardSigmoid', node.input[:1], node.output, node.name, alpha=1.0, beta=0.0
             )
         nodes.append(node)
-    _keep(graph, nodes)
+    _set_nodes(graph, nodes)
 
 
 def upsample_channels_last(graph: GraphProto) -> None:
     """
-    Let feature maps be upsampled with the channels last, four times as fast.
+    Upsample feature maps with the channels last, which takes a quarter of the time.
 
-    A single channel is left: its values lie alike in both orders, and the plain one is faster.
-
-    The Reshape changes nothing: without it ONNX Runtime would move the second Transpose before
-    the Resize, to save one, and be back where it was.
+    Maps of one channel are left as they are: both layouts are equal, and the Transposes cost time.
+    The Reshape changes no shape. It keeps ONNX Runtime from moving the second Transpose before
+    the Resize to save one of the two.
     """
     from onnx import helper
 
@@ -84,9 +85,9 @@ def upsample_channels_last(graph: GraphProto) -> None:
         source, sizes, result = node.input[0], node.input[3], node.output[0]
         height_width = producers[sizes].input[1]
         prefix = f'{result}_last'
-        _constant(graph, f'{prefix}_form', [0, 0, -1, count])
-        _constant(graph, f'{prefix}_batch', [1])
-        _constant(graph, f'{prefix}_channels', [count])
+        _add_constant(graph, f'{prefix}_form', [0, 0, -1, count])
+        _add_constant(graph, f'{prefix}_batch', [1])
+        _add_constant(graph, f'{prefix}_channels', [count])
         target = [f'{prefix}_batch', height_width, f'{prefix}_channels']
         resize = helper.make_node('Resize', [f'{prefix}_in', '', '', f'{prefix}_sizes'],
                                   [f'{prefix}_out'], node.name)  # fmt: skip
@@ -98,27 +99,28 @@ def upsample_channels_last(graph: GraphProto) -> None:
             resize,
             helper.make_node('Transpose', [f'{prefix}_out'], [result], perm=[0, 3, 1, 2]),
         ]
-    _keep(graph, nodes)
-    _drop_unread(graph)
+    _set_nodes(graph, nodes)
+    _remove_unused(graph)
 
 
-def name_sizes(graph: GraphProto) -> None:
+def annotate_shapes(graph: GraphProto) -> None:
     """
-    Say which maps have the same height and width: those that are added up.
+    Declare that maps which are added have the same height and width.
 
-    ONNX Runtime cannot follow the sizes through a Resize; without this it would not fuse the sum.
+    ONNX Runtime cannot infer sizes through a Resize. It fuses an addition only if it knows that
+    the shapes are equal.
     """
     from onnx import TensorProto, helper
 
     channels = _channels(graph)
-    groups = _Groups()
+    sets = _DisjointSets()
     for node in graph.node:
         if node.op_type == 'Add' and all(name in channels for name in node.input):
             for name in node.input:
-                groups.join(name, node.output[0])
+                sets.join(name, node.output[0])
     del graph.value_info[:]
     outputs = {item.name for item in graph.output}
-    for name, number in groups.numbered():
+    for name, number in sets.numbered():
         if name not in outputs:
             shape: list[str | int | None] = [
                 1,
@@ -129,8 +131,8 @@ def name_sizes(graph: GraphProto) -> None:
             graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
 
-class _Groups:
-    """Names joined into groups, in the order of their first mention."""
+class _DisjointSets:
+    """Names in disjoint sets, numbered in the order of their first mention."""
 
     def __init__(self) -> None:
         self._parents: dict[str, str] = {}
@@ -144,19 +146,20 @@ class _Groups:
         return name
 
     def numbered(self) -> Iterator[tuple[str, int]]:
+        """Yield each name with the number of its set."""
         numbers: dict[str, int] = {}
         for name in list(self._parents):
             yield name, numbers.setdefault(self._root(name), len(numbers))
 
 
 def _channels(graph: GraphProto) -> dict[str, int]:
-    """Return the number of channels of each map that is a convolution's or has as many."""
+    """Return the channels of each output of a convolution, and of channelwise operators on it."""
     weights = {item.name: item.dims[0] for item in graph.initializer if len(item.dims) == 4}
     found: dict[str, int] = {}
     for node in graph.node:
         if node.op_type == 'Conv' and node.input[1] in weights:
             found[node.output[0]] = weights[node.input[1]]
-        elif node.op_type in _KEEPING_CHANNELS and node.input[0] in found:
+        elif node.op_type in _CHANNELWISE and node.input[0] in found:
             found[node.output[0]] = found[node.input[0]]
     return found
 
@@ -176,14 +179,14 @@ def _scalar(tensor: TensorProto | None) -> float | None:
     return None if array is None or array.size != 1 else float(array.reshape(-1)[0])
 
 
-def _constant(graph: GraphProto, name: str, values: list[int]) -> None:
+def _add_constant(graph: GraphProto, name: str, values: list[int]) -> None:
     from onnx import numpy_helper
 
     graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
 
 
-def _drop_unread(graph: GraphProto) -> None:
-    """Take out nodes and constants whose results nothing reads, from the last to the first."""
+def _remove_unused(graph: GraphProto) -> None:
+    """Remove nodes and constants that no output depends on."""
     read = {item.name for item in graph.output}
     kept = []
     for node in reversed(graph.node):
@@ -191,12 +194,13 @@ def _drop_unread(graph: GraphProto) -> None:
             read.update(node.input)
             kept.append(node)
     constants = [item for item in graph.initializer if item.name in read]
-    _keep(graph, kept[::-1])
+    _set_nodes(graph, kept[::-1])
     del graph.initializer[:]
     graph.initializer.extend(constants)
 
 
-def _keep(graph: GraphProto, nodes: list[NodeProto]) -> None:
-    kept = [type(node).FromString(node.SerializeToString()) for node in nodes]
+def _set_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
+    """Set the nodes of a graph; the copies outlive the deletion of the originals."""
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(copies)

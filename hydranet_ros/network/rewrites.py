@@ -1,23 +1,24 @@
 """
-The network written so that ONNX Runtime's CPU provider runs it fastest, with the same answers.
+Rewrite the network for ONNX Runtime's CPU provider; the outputs differ by rounding only.
 
-The provider keeps feature maps in blocks of 16 channels. It leaves that layout, at the price of a
-pass over the whole map each way, for every operator that it cannot run in it; and a map of the
-finest stride is larger than a processor's cache. Each rewrite below is an identity of algebra, so
-that only rounding differs:
+The provider keeps feature maps in blocks of 16 channels. An operator that it cannot run in this
+layout costs a pass over the whole map in each direction, and a map of stride 4 is larger than a
+processor's cache. Every rewrite is an algebraic identity:
 
-- Between two levels ``relu6(t)`` becomes ``6 * clamp(t / 6, 0, 1)``: the clamp can stay in the
-  layout and be fused into the sum before it (:mod:`hydranet_ros.network.graph_rewrites`), ReLU6
-  after a sum cannot. Pooling, bilinear upsampling and convolutions without bias are homogeneous,
-  so only the stems (1 / 6) and the heads' scales (6) carry the factor.
-- The finest level is depthwise up to the heads: it is computed in groups of channels that stay in
-  the cache, and the heads add up what each group gives them.
-- The hidden maps of the first inverted residuals likewise: expanded, filtered and projected in
-  groups, the projections added up.
-- A head's 3x3 convolution is, where that is cheaper, a 1x1 convolution to nine taps a class, each
-  of which is shifted to its place and added up. The blocks of 16 channels make few classes dear:
-  the depth head pays for 16.
-- The pixels' scale is folded into the first convolution; so are a domain's classes into the head.
+- Between two levels of the decoder, ``relu6(t)`` becomes ``6 * clamp(t / 6, 0, 1)``. ONNX Runtime
+  fuses this clamp into the preceding addition in the blocked layout
+  (:mod:`hydranet_ros.network.graph_rewrites`), but not a ReLU6. Pooling, bilinear upsampling and
+  convolutions without bias are homogeneous, so that the factor appears only in the stems (1 / 6)
+  and in the first convolution of each head (6).
+- The last level of the decoder is depthwise up to the heads. It runs in groups of channels that
+  stay in the cache, and the heads add the results of the groups.
+- The hidden maps of the first inverted residuals run in groups too: each group is expanded,
+  filtered and projected, and the projections are added.
+- A head's 3x3 convolution becomes, where that is cheaper, a 1x1 convolution to nine taps per
+  class, which are shifted into place and added. The blocked layout rounds the number of output
+  channels up to 16, so that a 3x3 convolution for one channel costs as much as for 16.
+- The scale of the pixels is folded into the first convolution, and a domain's classes are sliced
+  out of the head.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ from hydranet_ros.network.encoders.mobilenet_v2 import InvertedResidual, MobileN
 from hydranet_ros.network.hydranet import OUTPUT_STRIDE, HydraNet
 
 LAYOUT_BLOCK = 16
-GROUP = 64
+GROUP_WIDTH = 64
 RELU6_LIMIT = 6.0
-# Hidden maps of these (stage, block) of MobileNet-v2 exceed 10 MB at 640x480: in how many groups.
+# Number of groups, by (stage, block) of MobileNet-v2: their hidden maps exceed 10 MB at 640x480.
 RESIDUAL_GROUPS = {(3, 0): 3, (3, 1): 3, (4, 0): 3}
 ClassSlice = tuple[int, int]
 
 
 class RewrittenNetwork(nn.Module):
     """
-    What :class:`~hydranet_ros.network.hydranet.HydraNet` computes, from pixels less their mean.
+    The rewritten form of :class:`~hydranet_ros.network.hydranet.HydraNet`.
 
     :param network: in evaluation mode; its weights are copied.
     :param class_slice: (first, last + 1) channel of the segmentation head, ``None`` for all.
@@ -69,14 +70,14 @@ class RewrittenNetwork(nn.Module):
         """
         Run the network.
 
-        :param pixels: (1, 3, H, W) float, RGB from 0 to 255 less the mean, any H and W.
+        :param pixels: (1, 3, H, W) float32, RGB from 0 to 255 minus the mean; any H and W.
         :returns: {task: (1, outputs, H / 4, W / 4)}, sizes rounded up.
         """
         return self.decoder(self.encoder(pixels), (pixels.shape[2], pixels.shape[3]))
 
 
 def _rewritten_encoder(encoder: Encoder) -> Encoder:
-    """Return a copy that takes pixels from 0 to 255 and splits its largest hidden maps."""
+    """Return a copy that takes unscaled pixels and computes its largest hidden maps in groups."""
     copy = deepcopy(encoder)
     with torch.no_grad():
         copy.first_convolution.weight.mul_(HydraNet.normalization(torch.double)[1])
@@ -88,7 +89,7 @@ def _rewritten_encoder(encoder: Encoder) -> Encoder:
 
 
 class GroupedResidual(nn.Module):
-    """An inverted residual whose hidden channels are computed group after group."""
+    """An inverted residual that computes its hidden channels in groups."""
 
     def __init__(self, block: InvertedResidual, groups: int) -> None:
         super().__init__()
@@ -113,14 +114,14 @@ class GroupedResidual(nn.Module):
 
 
 class RewrittenDecoder(nn.Module):
-    """What :class:`~hydranet_ros.network.decoders.LightWeightRefineNet` computes."""
+    """The rewritten form of :class:`~hydranet_ros.network.decoders.LightWeightRefineNet`."""
 
     def __init__(
         self, decoder: LightWeightRefineNet, class_slice: ClassSlice | None = None
     ) -> None:
         super().__init__()
         levels = len(decoder.pools)
-        parts = _slices(WIDTH, GROUP)
+        parts = _slices(WIDTH, GROUP_WIDTH)
         finest, every = [levels - 1], [slice(0, WIDTH)]
         self.levels = nn.ModuleList(
             nn.ModuleList(
@@ -140,8 +141,8 @@ class RewrittenDecoder(nn.Module):
         """
         Map the encoder's features to {task: (1, outputs, H / 4, W / 4)}.
 
-        :param size: H and W of the image, from which the size of each level follows. Asking a
-            feature map for its size would bring the whole map out of the blocked layout.
+        :param size: (H, W) of the image. The size of each level is computed from it, because
+            reading the shape of a feature map would copy the map out of the blocked layout.
         """
         strides = [OUTPUT_STRIDE * 2**exponent for exponent in reversed(range(len(features)))]
         maps: list[Tensor] = []
@@ -155,9 +156,9 @@ class RewrittenDecoder(nn.Module):
 
 class _Level(nn.Module):
     """
-    One level of the decoder for some of its channels, at a sixth of the decoder's values.
+    Some channels of one level of the decoder; its values are a sixth of the decoder's.
 
-    :param part: the channels; all of them unless the level's pooling is depthwise.
+    :param part: the channels; all, unless the level's pooling is depthwise.
     """
 
     def __init__(self, decoder: LightWeightRefineNet, index: int, part: slice) -> None:
@@ -168,7 +169,7 @@ class _Level(nn.Module):
         self.pool = _part_of_pooling(pools[index], part)
         self.adapt = _conv(adapts[index - 1].weight[part]) if index else None
         width = part.stop - part.start
-        # Takes the upsampled map into the blocked layout, where the sum can be fused.
+        # An identity that brings the upsampled map into the blocked layout, where Add is fused.
         one = torch.ones(width, 1, 1, 1, dtype=stems[index][0].weight.dtype)
         self.enter = _conv(one, groups=width) if index else None
 
@@ -183,12 +184,12 @@ class _Level(nn.Module):
 
 
 def _contents(decoder: LightWeightRefineNet) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return stems, poolings and adapting convolutions; a ModuleList has no type of its items."""
+    """Return stems, pooling blocks and adapting convolutions, as lists because of their types."""
     return list(decoder.stems), list(decoder.pools), list(decoder.adapts)
 
 
 def _part_of_pooling(pool: ChainedResidualPooling, part: slice) -> ChainedResidualPooling:
-    """Return the pooling block of some channels; a block that mixes channels must be whole."""
+    """Return a pooling block for some channels; all of them, unless the block is depthwise."""
     width = part.stop - part.start
     whole: list[Any] = list(pool.convs)
     convs = [_conv(conv.weight[part], like=conv, groups=conv.groups * width // WIDTH)
@@ -200,10 +201,10 @@ def _part_of_pooling(pool: ChainedResidualPooling, part: slice) -> ChainedResidu
 
 class RewrittenHead(nn.Module):
     """
-    What :class:`~hydranet_ros.network.decoders.Head` computes, from groups of channels.
+    The rewritten form of :class:`~hydranet_ros.network.decoders.Head`, for groups of channels.
 
     :param parts: the channels of each group.
-    :param class_slice: (first, last + 1) output, ``None`` for all.
+    :param class_slice: (first, last + 1) output channel, ``None`` for all.
     """
 
     def __init__(
@@ -213,7 +214,7 @@ class RewrittenHead(nn.Module):
         kept = slice(*class_slice) if class_slice else slice(None)
         assert head.out.bias is not None
         weight, bias = head.out.weight.detach()[kept], head.out.bias.detach()[kept]
-        self.as_taps = taps_are_cheaper(len(weight))
+        self.as_taps = shifted_taps_are_cheaper(len(weight))
         self.pre = nn.ModuleList(
             _conv(RELU6_LIMIT * head.pre.weight[part], groups=part.stop - part.start)
             for part in parts
@@ -234,11 +235,14 @@ class RewrittenHead(nn.Module):
         return self.gather(self.shift(total)) if self.as_taps else total
 
 
-def taps_are_cheaper(outputs: int) -> bool:
+def shifted_taps_are_cheaper(outputs: int) -> bool:
     """
-    Tell whether a head's 3x3 convolution is cheaper as nine 1x1 taps, shifted and added up.
+    Return whether a head's 3x3 convolution is cheaper as nine shifted 1x1 taps.
 
-    Counted in multiplications a pixel of the blocked layout, which fills up to 16 channels.
+    The cost is the number of multiplications per pixel in the blocked layout, where the number of
+    channels is rounded up to a multiple of 16.
+
+    :param outputs: output channels of the head.
     """
     direct = 9 * WIDTH * _blocked(outputs)
     taps = _blocked(9 * outputs) * (WIDTH + 9 + _blocked(outputs))
@@ -247,12 +251,13 @@ def taps_are_cheaper(outputs: int) -> bool:
 
 def _taps(weight: Tensor, bias: Tensor) -> tuple[Tensor, nn.Conv2d, nn.Conv2d]:
     """
-    Return a 3x3 convolution as the weight of a 1x1 one to its taps, their shift and their sum.
+    Split a 3x3 convolution into a 1x1 convolution to its taps, their shift and their sum.
 
-    A tap's map is shifted before it is added; what is shifted in from outside is zero, as the
-    zero padding of the 3x3 convolution makes it.
+    Zeros are shifted in at the border, as the padding of the 3x3 convolution does.
 
-    :param weight: (outputs, inputs, 3, 3); the padding is 1.
+    :param weight: (outputs, inputs, 3, 3), of a convolution with padding 1.
+    :returns: the weight of the 1x1 convolution, (9 outputs rounded up to 16, inputs, 1, 1), and
+        the convolutions that shift and add its output.
     """
     outputs, inputs = weight.shape[:2]
     width = _blocked(9 * outputs)
@@ -279,9 +284,9 @@ def _conv(
     groups: int | None = None, padding: int = 0,
 ) -> nn.Conv2d:  # fmt: skip
     """
-    Return a convolution of this weight, a copy.
+    Return a convolution with a copy of a weight and a bias.
 
-    :param like: whose stride and padding it takes; and whose depthwise grouping, if it has one.
+    :param like: a convolution with the same stride and padding, which is depthwise or not.
     """
     outputs, inputs, height, width = weight.shape
     stride = 1

@@ -139,7 +139,7 @@ def test_a_head_as_taps_is_the_same_up_to_the_border(outputs, as_taps):
     torch.nn.init.normal_(head.out.bias)
     parts = [slice(start, start + 64) for start in range(0, WIDTH, 64)]
     rewritten = rewrites.RewrittenHead(head, parts).eval()
-    assert rewritten.as_taps == rewrites.taps_are_cheaper(outputs) == as_taps
+    assert rewritten.as_taps == rewrites.shifted_taps_are_cheaper(outputs) == as_taps
     x = 4 * torch.randn(1, WIDTH, 7, 9).double()
     with torch.no_grad():
         got = rewritten([x[:, part] / rewrites.RELU6_LIMIT for part in parts])
@@ -228,7 +228,7 @@ def test_the_graph_that_runs_stays_in_the_blocked_layout(both):
     plain, rewritten = optimised(both['gpu']), optimised(both['cpu'])
     if not plain['ReorderInput']:
         pytest.skip('this processor has no blocked layout')
-    upsamplings = 2 + WIDTH // rewrites.GROUP
+    upsamplings = 2 + WIDTH // rewrites.GROUP_WIDTH
     assert plain['ReorderOutput'] > 20
     assert rewritten['ReorderInput'] == upsamplings
     assert rewritten['ReorderOutput'] == upsamplings + 2
@@ -241,12 +241,12 @@ def test_the_graph_that_runs_stays_in_the_blocked_layout(both):
 def test_the_written_graph_holds_each_rewrite(both):
     graph = onnx.load(str(both['cpu'])).graph
     kinds = Counter(node.op_type for node in graph.node)
-    assert kinds['HardSigmoid'] == 3 + WIDTH // rewrites.GROUP
+    assert kinds['HardSigmoid'] == 3 + WIDTH // rewrites.GROUP_WIDTH
     assert kinds['Mul'] < 3 and kinds['BatchNormalization'] == 0 and kinds['Identity'] == 0
     producers = {name: node for node in graph.node for name in node.output}
     resized = [node for node in graph.node if node.op_type == 'Resize']
     from_last = [producers[node.input[0]].op_type == 'Reshape' for node in resized]
-    assert (sum(from_last), len(resized)) == (len(resized) - 1, 4 + WIDTH // rewrites.GROUP), (
+    assert (sum(from_last), len(resized)) == (len(resized) - 1, 4 + WIDTH // rewrites.GROUP_WIDTH), (
         'all but the one of depth, which has a single channel'
     )
     largest = max(graph.initializer, key=lambda item: np.prod(item.dims))
@@ -306,7 +306,7 @@ def test_a_clamp_to_other_limits_is_left_as_it_is():
 
     for limits, kind in (((0, 1), 'HardSigmoid'), ((0, 6), 'Clip'), ((-1, 1), 'Clip')):
         changed = graph(*limits)
-        graph_rewrites.saturate(changed)
+        graph_rewrites.replace_clip_by_hard_sigmoid(changed)
         assert [node.op_type for node in changed.node] == [kind]
 
 
