@@ -47,7 +47,8 @@ def test_the_command_prints_a_row_for_each_option(tmp_path: Path):
         cv2.imwrite(str(images_folder / f'{index}.png'), image)
     done = subprocess.run(
         [sys.executable, '-m', 'benchmarks.experiments.export_options',
-         str(tmp_path / 'one.ckpt'), f'folder:{tmp_path / "set"}', '--limit', '2', '--rounds', '2'],
+         str(tmp_path / 'one.ckpt'), f'folder:{tmp_path / "set"}', '--limit', '2',
+         '--rounds', '2'],
         capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -9,9 +9,17 @@ torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: tr
 from reference_network import ReferenceNetwork
 
 from benchmarks.models.official_network import official_network
+from benchmarks.suites.network.machine_limits import torch_threads
 from hydranet_ros.network.checkpoint_layouts import from_official
 from hydranet_ros.network.decoders import MaxPool5
 from hydranet_ros.network.hydranet import HydraNet
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Use one thread: two of them wait for each other where another process has a core."""
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope='module')

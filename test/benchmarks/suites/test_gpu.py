@@ -20,6 +20,7 @@ from benchmarks.suites.gpu import pipeline
 from benchmarks.suites.gpu.baselines import PYTORCH, device_module, product_network
 from benchmarks.suites.gpu.layer_costs import Floors
 from benchmarks.suites.gpu.suite import NAIVE, Row, batch_metrics, copy_bytes, rows_table
+from benchmarks.suites.network.machine_limits import torch_threads
 from hydranet_ros.errors import BenchError
 from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.network.export_module import ExportModule
@@ -31,6 +32,13 @@ ROWS = (
     Row('graph', 'float16', 4, 2.5, 0.1, Series('graph', (2.0, 6.0)), FLOORS),
     Row('TensorRT', 'float16', 4, 2.0, 0.1, Series('TensorRT', (3.0, 9.0)), FLOORS),
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Use one thread: two of them wait for each other where another process has a core."""
+    with torch_threads(1):
+        yield
 
 
 def test_the_table_shows_device_time_and_floors():
