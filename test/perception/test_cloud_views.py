@@ -1,0 +1,135 @@
+"""Points of a cloud appear where they are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hydranet_ros.perception.cloud_views import (
+    BACKGROUND,
+    draw_text,
+    view_from_above,
+    view_from_behind,
+)
+from hydranet_ros.perception.point_cloud import POINT_DTYPE
+
+SIZE = (270, 480)
+RED, GREEN = (255, 0, 0), (0, 255, 0)
+SCALE = (480 - 30) / 40
+
+
+def make_cloud(*points: tuple[float, float, float], color=RED) -> np.ndarray:
+    cloud = np.zeros((1, len(points) + 1), POINT_DTYPE)
+    cloud['z'][0, -1] = np.nan
+    for index, point in enumerate(points):
+        cloud['x'][0, index], cloud['y'][0, index], cloud['z'][0, index] = point
+    cloud['r'], cloud['g'], cloud['b'] = color
+    return cloud
+
+
+def pixels_of(view: np.ndarray, color=RED) -> np.ndarray:
+    """Return row and column of each pixel of a color, (N, 2)."""
+    return np.argwhere((view == color).all(-1))
+
+
+@pytest.mark.parametrize('point', [(2.0, 1.0, 10.0), (-4.0, 0.0, 25.0), (0.0, -2.9, 15.0)])
+def test_from_above_a_point_is_at_its_forward_and_sideways_distance(point):
+    found = pixels_of(view_from_above(make_cloud(point), SIZE))
+    row, column = 135 + point[0] * SCALE, 20 + point[2] * SCALE
+    assert found.tolist() == [
+        [int(row) + dy, int(column) + dx] for dy in (0, 1) for dx in (0, 1)
+    ]  # a square of 2 x 2 pixels
+
+
+def test_from_above_the_reach_sets_the_scale():
+    found = pixels_of(view_from_above(make_cloud((0.0, 0.0, 15.0)), SIZE, reach=20.0))
+    assert found[0].tolist() == [135, int(20 + 15 * (480 - 30) / 20)]
+
+
+def test_from_above_points_more_than_3_m_above_the_camera_are_left_out():
+    assert pixels_of(view_from_above(make_cloud((0.0, -3.0, 15.0)), SIZE)).size == 0
+    assert pixels_of(view_from_above(make_cloud((0.0, -2.99, 15.0)), SIZE)).size > 0
+
+
+def test_from_above_higher_points_cover_lower_ones():
+    low, high = (0.5, 1.0, 15.0), (0.5, -1.0, 15.0)
+    cloud = make_cloud(low, high)
+    cloud['r'][0, 1], cloud['g'][0, 1] = 0, 255
+    view = view_from_above(cloud, SIZE)
+    assert pixels_of(view, RED).size == 0 and len(pixels_of(view, GREEN)) == 4
+
+
+def test_from_above_rings_mark_every_10_m_and_a_dot_the_camera():
+    view = view_from_above(make_cloud(), SIZE)
+    rings = [20 + int(distance * SCALE) for distance in (10, 20, 30, 40)]
+    row = view[135, 40:].astype(int).sum(-1)
+    bright = [40 + int(column) for column in np.flatnonzero(row > sum(BACKGROUND) + 60)]
+    assert {min(rings, key=lambda ring: abs(ring - column)) for column in bright} == set(rings)
+    assert all(min(abs(ring - column) for ring in rings) <= 2 for column in bright)
+    assert tuple(view[135, 20]) == (255, 80, 60)
+
+
+def expected_from_behind(point, size=SIZE) -> tuple[float, float]:
+    """Return row and column from the definition: 7 m behind, 4.5 m above, 14 degrees down."""
+    x, y, z = point[0], point[1] + 4.5, point[2] + 7.0
+    pitch = math.radians(14)
+    forward = z * math.cos(pitch) + y * math.sin(pitch)
+    down = y * math.cos(pitch) - z * math.sin(pitch)
+    focal = 0.62 * size[1]
+    return size[0] * 0.45 + focal * down / forward, size[1] / 2 + focal * x / forward
+
+
+@pytest.mark.parametrize('point', [(2.0, 1.0, 10.0), (-3.0, 1.5, 20.0), (0.0, -1.0, 60.0)])
+def test_from_behind_a_point_is_where_the_camera_projects_it(point):
+    found = pixels_of(view_from_behind(make_cloud(point), SIZE))
+    row, column = expected_from_behind(point)
+    assert found[0].tolist() == [int(row), int(column)]
+
+
+@pytest.mark.parametrize(('distance', 'size'), [(6.0, 6), (20.0, 3), (200.0, 1)])
+def test_from_behind_near_points_are_larger(distance: float, size: int):
+    found = pixels_of(view_from_behind(make_cloud((0.0, 1.5, distance)), SIZE))
+    assert len(found) == size * size
+
+
+def test_from_behind_near_points_cover_far_ones():
+    """Both are on one ray of the view."""
+    near = np.array([0.0, 1.5, 10.0])
+    eye = np.array([0.0, -4.5, -7.0])
+    far = eye + 1.5 * (near - eye)
+    for order in (1, -1):
+        cloud = make_cloud(*[tuple(near), tuple(far)][::order])
+        index = 0 if order == 1 else 1
+        cloud['r'][0, index], cloud['g'][0, index] = 0, 255
+        view = view_from_behind(cloud, SIZE)
+        row, column = map(int, expected_from_behind(near))
+        assert tuple(view[row, column]) == GREEN
+
+
+def test_from_behind_points_behind_the_viewer_are_left_out():
+    assert pixels_of(view_from_behind(make_cloud((0.0, -4.5, -8.0)), SIZE)).size == 0
+    assert pixels_of(view_from_behind(make_cloud((0.0, -4.5, -6.0)), SIZE)).size == 0
+
+
+@pytest.mark.parametrize('view', [view_from_above, view_from_behind])
+def test_points_outside_the_view_are_left_out_and_the_background_stays(view):
+    cloud = make_cloud((500.0, 0.0, 20.0), (-500.0, 0.0, 20.0))
+    shown = view(cloud, SIZE)
+    assert shown.shape == (*SIZE, 3) and shown.dtype == np.uint8
+    assert pixels_of(shown).size == 0
+    assert tuple(shown[0, 0]) == BACKGROUND
+
+
+def test_squares_at_the_edge_stay_in_the_view():
+    edge = (0.0, 0.0, (479 - 20) / SCALE)
+    found = pixels_of(view_from_above(make_cloud(edge), SIZE))
+    assert set(found[:, 1].tolist()) == {479}
+
+
+def test_text_is_light_with_a_dark_outline():
+    image = np.full((40, 120, 3), 128, np.uint8)
+    draw_text(image, 'road', (5, 28), 0.8)
+    assert image.max() > 200 and image.min() < 30
+    assert (image[:, 110:] == 128).all()
