@@ -122,7 +122,7 @@ class RosGraph:
         time.sleep(_SETTLE)
         self._start_cameras(cameras, rate)
         received = self._receive(subscribers, cameras)
-        received.wait(_WARM_UP, frames=1, timeout=timeout)
+        received.wait(min(_WARM_UP, seconds), frames=1, timeout=timeout)
         cpu, begin = self._cpu(), time.monotonic()
         received.restart(time.time_ns(), begin)
         received.wait(seconds, frames, timeout)

@@ -65,7 +65,7 @@ class Plan:
 def plan_for(options: BenchOptions) -> Plan:
     """Return the extent for these options: about 20 s in quick mode, otherwise some minutes."""
     if options.quick:
-        return Plan(min(3, options.rounds), 5, 2, 0.5, 1.0, 0.5, 2, 1, False, 5, 0)
+        return Plan(min(3, options.rounds), 5, 2, 0.5, 0.5, 0.2, 2, 1, False, 5, 0)
     return Plan(options.rounds, 40, len(TRANSPORTS), 6.0, 5.0, 3.0, 4, 2, True, 100, 3)
 
 
