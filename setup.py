@@ -97,6 +97,7 @@ setup(
         'numpy>=1.24,<3',
         'opencv-python-headless>=4.6,<6',
         'PyYAML>=6,<7',
+        'platformdirs>=2.5,<5',
         'typer>=0.12,<1',
         'rich>=13,<16',
         'httpx>=0.25,<1',

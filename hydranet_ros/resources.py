@@ -1,5 +1,5 @@
 """
-Where the package's own files are: presets, profiles, models.
+Folders of the package: configuration, launch files, models and caches.
 
 The same code runs from a source checkout, from a pip installation and from a colcon install
 space. rclpy's wheels set no ``AMENT_PREFIX_PATH``, so the share folder is found without it.
@@ -13,7 +13,9 @@ import sysconfig
 from functools import lru_cache
 from pathlib import Path
 
-from hydranet_ros.errors import ModelNotFoundError, PresetError
+import platformdirs
+
+from hydranet_ros.errors import PresetError
 
 PACKAGE = 'hydranet_ros'
 MODELS_VARIABLE = 'HYDRANET_MODELS'
@@ -22,18 +24,18 @@ MODELS_VARIABLE = 'HYDRANET_MODELS'
 @lru_cache(maxsize=1)
 def share_directory() -> Path:
     """
-    Return the folder that holds ``config/``, ``launch/`` and ``models/``.
+    Return the folder of ``config/``, ``launch/`` and ``models/``.
 
-    :raises PresetError: if no candidate folder holds ``config/``.
+    :raises PresetError: if no candidate has a ``config/`` of this package.
     """
-    checked = list(_share_candidates())
-    for folder in checked:
+    candidates = _share_candidates()
+    for folder in candidates:
         if (folder / 'config' / 'kitti.yaml').is_file():
             return folder
-    places = ', '.join(str(folder) for folder in checked)
+    searched = ', '.join(map(str, candidates))
     raise PresetError(
-        f'The share folder of {PACKAGE} was not found in: {places}. '
-        'Install the package again (pip install . or colcon build).'
+        f'The share folder of {PACKAGE} was not found; searched: {searched}. Install the package '
+        'again with pip install or colcon build.'
     )
 
 
@@ -53,42 +55,21 @@ def config_file(name: str) -> Path:
 
 def user_model_directory() -> Path:
     """
-    Return the folder where downloaded and converted models are kept.
+    Return the folder for downloaded and exported models; it may not exist.
 
-    ``$HYDRANET_MODELS`` if set, else ``$XDG_DATA_HOME/hydranet_ros/models`` (default
-    ``~/.local/share``). It is not created.
+    ``$HYDRANET_MODELS`` if it is set, else ``models/`` in the user's data folder: on Linux
+    ``$XDG_DATA_HOME/hydranet_ros``, by default ``~/.local/share/hydranet_ros``.
     """
     override = os.environ.get(MODELS_VARIABLE)
     if override:
         return Path(override)
-    data_home = os.environ.get('XDG_DATA_HOME') or str(Path.home() / '.local' / 'share')
-    return Path(data_home) / PACKAGE / 'models'
+    return platformdirs.user_data_path(PACKAGE, appauthor=False) / 'models'
 
 
-def model_directories() -> tuple[Path, ...]:
-    """Return the folders searched for a model file by name, first match wins."""
-    return (user_model_directory(), share_directory() / 'models')
-
-
-def find_model(name: str) -> Path:
+def user_cache_directory() -> Path:
     """
-    Return the path of a model file given by path or by name.
+    Return the folder for caches; it may not exist.
 
-    A name with a folder in it is taken as a path; a bare NAME.onnx is looked up in the working
-    folder, then in :func:`model_directories` as NAME.onnx and as NAME/NAME.onnx.
-
-    :raises ModelNotFoundError: with the places that were searched.
+    On Linux it is ``$XDG_CACHE_HOME/hydranet_ros``, by default ``~/.cache/hydranet_ros``.
     """
-    given = Path(name).expanduser()
-    places = [given]
-    if given.parent == Path('.') and not given.is_absolute():
-        places += [
-            folder / part / given.name
-            for folder in model_directories()
-            for part in ('', given.stem)
-        ]
-    for place in places:
-        if place.is_file():
-            return place.resolve()
-    searched = ', '.join(str(place) for place in places)
-    raise ModelNotFoundError(f'Model file {name!r} was not found; searched: {searched}.')
+    return platformdirs.user_cache_path(PACKAGE, appauthor=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import re
 import subprocess
 from functools import lru_cache
@@ -12,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hydranet_ros.errors import ProviderError
+from hydranet_ros.resources import user_cache_directory
 
 _TENSORRT_PACKAGES = ('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12')
 _TENSORRT_LIBRARIES = ('libnvinfer.so.11', 'libnvinfer.so.10', 'libnvinfer.so.8')
@@ -34,7 +34,7 @@ def cache_folder(
     :param size: (H, W) of every image, ``None`` if it varies.
     :raises ProviderError: if the folder cannot be created.
     """
-    root = base or _user_cache() / 'tensorrt'
+    root = base or user_cache_directory() / 'tensorrt'
     digest = hashlib.sha256(model).hexdigest()[:16]
     gpu = re.sub(r'\W+', '-', gpu_name(device)) or 'no-gpu'
     precision = 'fp16' if fp16 else 'fp32'
@@ -48,11 +48,6 @@ def cache_folder(
             'parameter engine_cache, or set XDG_CACHE_HOME.'
         ) from err
     return folder
-
-
-def _user_cache() -> Path:
-    home = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
-    return Path(home) / 'hydranet_ros'
 
 
 @lru_cache(maxsize=1)

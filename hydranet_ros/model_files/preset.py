@@ -53,7 +53,8 @@ class ModelChoice:
     """
     A model file and its source.
 
-    :param file: name of the ``.onnx``, looked up by :func:`hydranet_ros.resources.find_model`.
+    :param file: name of the ``.onnx``; see
+        :func:`~hydranet_ros.model_files.resolve.find_model`.
     :param weights: name for ``hydranet weights pull``, empty if the model ships.
     """
 

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from hydranet_ros.errors import DownloadError, ExportError, ModelNotFoundError
 from hydranet_ros.model_files.download import download, git_blob_id
 from hydranet_ros.model_files.preset import Preset
-from hydranet_ros.resources import MODELS_VARIABLE, find_model, user_model_directory
+from hydranet_ros.model_files.resolve import find_model
+from hydranet_ros.resources import MODELS_VARIABLE, user_model_directory
 
 COMMIT = '1986999759dfac7d38ed9ccddda5d4f5ba488e82'
 BASE_URL = f'https://raw.githubusercontent.com/DrSleep/multi-task-refinenet/{COMMIT}/weights'

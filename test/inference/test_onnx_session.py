@@ -14,7 +14,7 @@ from hydranet_ros.inference.onnx_session import (
 )
 from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
 from hydranet_ros.inference.tensorrt_cache import gpu_name
-from hydranet_ros.resources import find_model
+from hydranet_ros.model_files.resolve import find_model
 
 ALL = list(PROVIDERS)
 

@@ -9,8 +9,8 @@ import yaml
 
 from hydranet_ros.errors import ModelNotFoundError, PresetError
 from hydranet_ros.model_files.preset import preset_names
-from hydranet_ros.model_files.resolve import choose_model
-from hydranet_ros.resources import MODELS_VARIABLE, config_file
+from hydranet_ros.model_files.resolve import choose_model, find_model, model_directories
+from hydranet_ros.resources import MODELS_VARIABLE, config_file, share_directory
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def lonely_preset(folder: Path, fallback: str = '') -> str:
+def incomplete_preset(folder: Path, fallback: str = '') -> str:
     """Write the kitti preset with file names that no model has, and return its path."""
     raw = yaml.safe_load(config_file('kitti.yaml').read_text(encoding='utf-8'))
     raw['models']['kitti']['file'] = 'no_such_file.onnx'
     raw['fallback'] = fallback
-    path = folder / f'lonely{fallback and "_with_stand_in"}.yaml'
+    path = folder / f'incomplete{fallback and "_with_fallback"}.yaml'
     path.write_text(yaml.safe_dump(raw), encoding='utf-8')
     return str(path)
 
@@ -59,9 +59,9 @@ def test_a_missing_model_names_its_weights_pull_line(models: Path, preset: str, 
 
 
 def test_a_missing_fallback_still_names_the_remedy(models: Path):
-    stand_in = lonely_preset(models)
-    with pytest.raises(ModelNotFoundError, match='pull ExpKITTI_joint.*no model file either'):
-        choose_model(lonely_preset(models, fallback=stand_in))
+    fallback = incomplete_preset(models)
+    with pytest.raises(ModelNotFoundError, match='is missing too.*pull ExpKITTI_joint$'):
+        choose_model(incomplete_preset(models, fallback=fallback))
 
 
 def test_a_domain_chooses_the_model_of_the_joint_preset(models: Path):
@@ -88,3 +88,53 @@ def test_every_preset_has_a_model_or_an_error_that_names_a_command(models: Path)
             assert choose_model(preset).path.is_file()
         except ModelNotFoundError as err:
             assert 'hydranet weights pull' in str(err) or 'hydranet export' in str(err)
+
+
+def test_the_user_folder_comes_before_the_included_models(models: Path):
+    assert model_directories() == (models, share_directory() / 'models')
+
+
+@pytest.mark.parametrize('place', ['mine.onnx', 'mine/mine.onnx'])
+def test_a_bare_name_is_found_in_the_folder_or_its_subfolder(models: Path, place: str):
+    (models / 'mine').mkdir()
+    (models / place).touch()
+    assert find_model('mine.onnx') == (models / place).resolve()
+
+
+def test_the_first_match_wins(models: Path, monkeypatch):
+    (models / 'mine').mkdir()
+    (models / 'mine' / 'mine.onnx').touch()
+    assert find_model('mine.onnx') == (models / 'mine' / 'mine.onnx').resolve()
+    (models / 'mine.onnx').touch()
+    assert find_model('mine.onnx') == (models / 'mine.onnx').resolve()
+    (models.parent / 'mine.onnx').touch()
+    assert find_model('mine.onnx') == (models.parent / 'mine.onnx').resolve()
+
+
+def test_a_folder_with_the_name_of_a_model_is_not_a_model(models: Path):
+    (models / 'mine.onnx').mkdir()
+    with pytest.raises(ModelNotFoundError):
+        find_model('mine.onnx')
+
+
+def test_the_home_folder_is_expanded(models: Path, monkeypatch):
+    monkeypatch.setenv('HOME', str(models))
+    (models / 'own.onnx').touch()
+    assert find_model('~/own.onnx') == (models / 'own.onnx').resolve()
+
+
+def test_a_missing_model_names_the_searched_paths(models: Path):
+    with pytest.raises(ModelNotFoundError, match="'none.onnx' was not found; searched:") as error:
+        find_model('none.onnx')
+    for path in (models / 'none.onnx', models / 'none' / 'none.onnx',
+                 share_directory() / 'models' / 'none' / 'none.onnx'):  # fmt: skip
+        assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize('relative', [True, False])
+def test_a_name_with_a_folder_is_a_path_only(models: Path, relative: bool):
+    (models / 'mine.onnx').touch()
+    name = Path('other') / 'mine.onnx'
+    with pytest.raises(ModelNotFoundError) as error:
+        find_model(str(name if relative else models / name))
+    assert str(models / 'mine.onnx') not in str(error.value)

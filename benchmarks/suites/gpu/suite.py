@@ -51,8 +51,8 @@ from hydranet_ros.errors import BenchError, NotMeasuredError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.inference.engine import Engine
 from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.model_files.resolve import find_model
 from hydranet_ros.perception.pipeline import Perception
-from hydranet_ros.resources import find_model
 
 if TYPE_CHECKING:
     import torch

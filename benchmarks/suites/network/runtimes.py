@@ -71,7 +71,7 @@ def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[n
 
 def shipped_model(options: BenchOptions, classes: int) -> Path | None:
     """Return the model file of the options, or the street model; ``None`` unless 6 classes."""
-    from hydranet_ros.resources import find_model
+    from hydranet_ros.model_files.resolve import find_model
 
     if classes != 6:
         return None

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import ModelError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.model_files.metadata import ClassInfo
+from hydranet_ros.model_files.resolve import find_model
 from hydranet_ros.network.checkpoints import weights_digest
 from hydranet_ros.network.export_module import ExportModule
 from hydranet_ros.network.hydranet import HydraNet
-from hydranet_ros.resources import find_model
 from hydranet_ros.training.evaluation.tally import Predictor
 from hydranet_ros.training.open_model import is_exported, open_checkpoint, open_engine
 
