@@ -1,86 +1,86 @@
 """
-Every exception that hydranet_ros raises on purpose.
+The exceptions of hydranet_ros.
 
 ::
 
     HydranetError
-    ├── PresetError          a file of config/, or a preset name
-    ├── ModelError           a model file (.onnx): missing, truncated, without metadata
+    ├── PresetError            a preset, class table or other file of config/
+    ├── ModelError             a model file (.onnx)
     │   └── ModelNotFoundError
-    ├── ProviderError        a demanded execution provider cannot be had
-    ├── CheckpointError      a PyTorch checkpoint that fits no known network
-    ├── ExportError          an exported graph that disagrees with its network
-    ├── DownloadError        weights that could not be fetched whole
-    ├── ImageError           an image: encoding, step, size, file
-    ├── CameraError          a camera's intrinsics or distortion model
-    ├── MediaError           a picture, folder or video to read or write
-    ├── BagError             a rosbag to read or write
-    ├── ParameterError       a parameter of the node
-    ├── DomainError          no free ROS domain on this machine
-    ├── DemoError            a demo that received no results
-    ├── DatasetError         a data set on disk
-    ├── TrainingError        a training run
-    ├── SceneError           a procedural scene or its renderer
-    ├── BenchError           competitors of a benchmark that disagree, figures out of bounds
-    │   └── NotMeasuredError     hardware or a program that a part needs is not here
-    └── MissingDependencyError   an optional package that this call needs
+    ├── ProviderError          a requested execution provider
+    ├── CheckpointError        a PyTorch checkpoint
+    ├── ExportError            the export of a checkpoint
+    ├── DownloadError          a download
+    ├── ImageError             the encoding, size or data of an image
+    ├── CameraError            the intrinsics or distortion model of a camera
+    ├── MediaError             an image file, folder or video
+    ├── BagError               a rosbag
+    ├── ParameterError         a node parameter
+    ├── DomainError            the reservation of a ROS domain
+    ├── DemoError              the results of the demo
+    ├── DatasetError           a data set
+    ├── TrainingError          a training run
+    ├── SceneError             a procedural scene or its renderer
+    ├── BenchError             a benchmark
+    │   └── NotMeasuredError   a benchmark that needs other hardware or software
+    └── MissingDependencyError an optional package
 
-A message says what was got, what is allowed and how to mend it.
+A message states what was found, what is allowed, and how to fix it.
 """
 
 from __future__ import annotations
 
 
 class HydranetError(Exception):
-    """Root of the tree: catch it to catch every deliberate error of the package."""
+    """The base class: catch it to catch every expected error of the package."""
 
 
 class PresetError(HydranetError):
-    """A preset or class table that cannot be read, or holds unknown or missing keys."""
+    """A preset or class table is missing, cannot be read, or has wrong keys or values."""
 
 
 class ModelError(HydranetError):
-    """A model file that cannot be used."""
+    """A model file is damaged, has no metadata, or cannot run."""
 
 
 class ModelNotFoundError(ModelError):
-    """A model file that is not where the preset or the user says."""
+    """A model file does not exist."""
 
 
 class ProviderError(HydranetError):
-    """An execution provider was demanded and cannot be had."""
+    """A requested execution provider is unknown or not available."""
 
 
 class CheckpointError(HydranetError):
-    """A checkpoint that cannot be read, or whose keys fit no known network."""
+    """A checkpoint cannot be read, or does not fit a network or a preset."""
 
 
 class ExportError(HydranetError):
-    """An export whose graph disagrees with the network it came from."""
+    """An export failed, or its graph differs from the network."""
 
 
 class DownloadError(HydranetError):
-    """A download that did not arrive whole."""
+    """A download failed, or its checksum is wrong."""
 
 
 class ImageError(HydranetError):
-    """An image whose encoding, step, size or bytes cannot be used."""
+    """The encoding, step, size or data of an image cannot be used."""
 
 
 class CameraError(HydranetError):
-    """Camera intrinsics or a distortion model that cannot be used."""
+    """The intrinsics or the distortion model of a camera cannot be used."""
 
 
 class MediaError(HydranetError):
-    """A picture, folder or video that cannot be read or written."""
+    """An image file, folder or video cannot be read or written."""
 
 
 class BagError(HydranetError):
-    """A rosbag that cannot be read or written."""
+    """A rosbag cannot be read or written."""
 
 
 class ParameterError(HydranetError):
-    """A node parameter outside what is allowed."""
+    """A node parameter has a value that is not allowed."""
 
 
 class DomainError(HydranetError):
@@ -88,31 +88,31 @@ class DomainError(HydranetError):
 
 
 class DemoError(HydranetError):
-    """The demo received no results; the message contains the node's log."""
+    """The demo received no results; the message contains the log of the node."""
 
 
 class DatasetError(HydranetError):
-    """A data set on disk that is not as its loader needs it."""
+    """A data set does not have the files or values that its reader expects."""
 
 
 class TrainingError(HydranetError):
-    """A training run that cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class SceneError(HydranetError):
-    """A procedural scene that cannot be built or rendered."""
+    """A procedural scene cannot be built or rendered."""
 
 
 class BenchError(HydranetError):
-    """A benchmark that cannot run, or whose competitors do not give the same result."""
+    """A benchmark cannot run, its baselines disagree, or a metric is out of bounds."""
 
 
 class NotMeasuredError(BenchError):
-    """A part of the benchmark cannot run here: hardware or a program is missing."""
+    """A benchmark cannot run on this machine: hardware or a program is missing."""
 
 
 class MissingDependencyError(HydranetError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that installs it."""
 
 
 _EXTRAS = {
@@ -124,9 +124,11 @@ _EXTRAS = {
 
 
 def missing_package(err: ImportError) -> str:
-    """Return the line that cures a package which is not installed; empty for one of no extra."""
+    """Return how to install a missing package; empty if no extra installs it."""
     name = (err.name or '').split('.')[0]
     if name == 'hydranet_scenes':
-        return f'{name} is not installed; from a checkout: pip install ./{name}'
+        return f'{name} is not installed. Install it from a checkout: pip install ./{name}'
     extra = _EXTRAS.get(name)
-    return f"{name} is not installed; pip install 'hydranet_ros[{extra}]'" if extra else ''
+    if not extra:
+        return ''
+    return f"{name} is not installed. Install it with: pip install 'hydranet_ros[{extra}]'"
