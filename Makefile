@@ -38,7 +38,7 @@ types:
 	@$(BIN)/mypy
 
 docs:
-	@$(PYTHON) scripts/bootstrap.py cpu ros docs
+	@$(PYTHON) scripts/bootstrap.py cpu ros docs lint
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench:
