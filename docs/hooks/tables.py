@@ -193,23 +193,26 @@ def _effect(spec: Any) -> str:
 
 
 def _usage(command: Any) -> Iterator[str]:
+    options = [item for item in command.params if item.param_type_name == 'option']
     for item in command.params:
         if item.param_type_name == 'argument':
             name = _metavar(item) + ('...' if item.nargs == -1 else '')
             yield name if item.required else f'[{name}]'
         elif item.required:
             yield f'{item.opts[0]} {_metavar(item)}'
-    yield '[OPTIONS]'
+    if not all(item.required or item.name == 'help' for item in options):
+        yield '[OPTIONS]'
 
 
 def _metavar(item: Any) -> str:
-    return (item.metavar or item.name).upper().rstrip('.').replace('_', '-')
+    return item.metavar.rstrip('.') if item.metavar else item.name.upper().replace('_', '-')
 
 
 def _parameter_name(item: Any) -> str:
     if item.param_type_name == 'argument':
         return f'`{_metavar(item)}`'
-    return ', '.join(f'`{name}`' for name in item.opts)
+    value = f' {item.metavar}' if item.metavar else ''
+    return ', '.join(f'`{name}{value}`' for name in item.opts)
 
 
 def _default(item: Any) -> str:
