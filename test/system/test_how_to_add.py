@@ -251,7 +251,7 @@ def test_a_command_is_one_module(copy: Copy):
 """``hydranet greet``."""
 
 
-def greet() -> None:
+def command() -> None:
     """Print a greeting."""
     print('hello')
 ''')  # fmt: skip
