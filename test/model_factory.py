@@ -1,9 +1,9 @@
 """
-Small real ONNX files that obey the contract of an exported model.
+Small real ONNX files with the inputs, outputs and metadata of an exported model.
 
-Their answers can be told from the picture: the label is 0 (sky) where blue is the strongest
-channel above 127, else 2 (road) where red is above 127, else 1; confidence is the green channel;
-depth is ``red / 255 * 10 + 1`` metres; normals look at the camera.
+Their predictions follow from the image: the label is 0 (sky) where blue is above 127 and above
+red, else 2 (road) where red is above 127, else 1; the confidence is the green channel; depth is
+``red / 255 * 10 + 1`` meters; normals point at the camera.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def make_model(
 
 
 def make_truncated_model(path: Path, share: float = 0.5) -> Path:
-    """Write a model file that ends in the middle."""
+    """Write a truncated model file."""
     whole = make_model(path).read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     return path

@@ -62,7 +62,7 @@ def test_the_messages_in_the_bag_belong_together(demo):
 
 def test_no_process_of_it_keeps_running(demo, tiny_model):
     listed = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True).stdout
-    assert f'model:={tiny_model}' not in listed
+    assert f'model:={tiny_model.resolve()}' not in listed
 
 
 def test_a_bad_bag_is_one_error(tmp_path: Path):

@@ -39,7 +39,7 @@ class Stream:
     def __init__(self, ros, environment: dict[str, str], log: Path) -> None:
         self.ros, self.environment, self.log = ros, environment, log
         self.received = {
-            name: ros.hear(kind, topic, 50) for name, (kind, topic) in RESULTS.items()
+            name: ros.collect(kind, topic, 50) for name, (kind, topic) in RESULTS.items()
         }
         self.images = ros.client.create_publisher(Image, '/camera/image', 1)
         self.infos = ros.client.create_publisher(CameraInfo, '/camera/camera_info', 1)
@@ -119,7 +119,7 @@ def test_every_frame_of_a_real_indoor_sequence_has_its_results(stream, data_dir:
 
 
 def test_a_real_street_that_is_played_has_its_results(stream, data_dir: Path):
-    infos = stream.ros.hear(CameraInfo, '/camera/camera_info')
+    infos = stream.ros.collect(CameraInfo, '/camera/camera_info')
     subprocess.run(
         [*HYDRANET, 'play', str(data_dir / 'kitti' / '000099.png'), '--wait', '40', '--delay', '4',
          '--intrinsics', '707,707,602,183'],
