@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.model import CameraModel
+from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.engine import Engine
 from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP
 from hydranet_ros.perception.outputs import OUTPUTS, Output, available, network_needs, sources
@@ -22,11 +23,13 @@ from hydranet_ros.perception.point_cloud import PointCloud
 from hydranet_ros.perception.postprocess import (
     CLOUD,
     MAX_DEPTH,
+    CpuPostprocessor,
     Postprocessed,
+    Postprocessor,
     PostprocessParams,
     Stopwatch,
-    create_postprocessor,
 )
+from hydranet_ros.perception.postprocess_cuda import CudaPostprocessor
 from hydranet_ros.perception.renderer import Renderer
 
 T = TypeVar('T')
@@ -232,3 +235,13 @@ class Perception:
             for output in wanted if not OUTPUTS[output].drawn
         }  # fmt: skip
         return PerceptionResult({**drawn, **plain}, timing)
+
+
+def create_postprocessor(engine: Engine) -> tuple[Postprocessor, tuple[str, ...]]:
+    """Return the post-processor for the engine's device, and warnings, one sentence each."""
+    if engine.device is None:
+        return CpuPostprocessor(engine), ()
+    try:
+        return CudaPostprocessor(engine, engine.device), ()
+    except ProviderError as err:
+        return CpuPostprocessor(engine), (f'Depth and cloud are computed on the CPU: {err}',)

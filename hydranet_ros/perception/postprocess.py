@@ -3,7 +3,8 @@ From the network's raw outputs to labels, metric depth and a point cloud.
 
 :class:`Postprocessor` is the interface; this module implements it on the CPU,
 :mod:`hydranet_ros.perception.postprocess_cuda` on an NVIDIA GPU with the same result bit for bit.
-:func:`create_postprocessor` chooses one when the engine is loaded.
+:func:`hydranet_ros.perception.pipeline.create_postprocessor` chooses one when the engine is
+loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.inference.engine import Engine, Prediction
 from hydranet_ros.perception.point_cloud import PointCloud, PointCloudBuilder
@@ -96,18 +96,6 @@ class Postprocessor(Protocol):
         :raises ImageError: if the image has another shape or dtype.
         :raises ModelError: if the network cannot run on this image.
         """
-
-
-def create_postprocessor(engine: Engine) -> tuple[Postprocessor, tuple[str, ...]]:
-    """Return the post-processor for the engine's device, and warnings, one sentence each."""
-    if engine.device is None:
-        return CpuPostprocessor(engine), ()
-    from hydranet_ros.perception.postprocess_cuda import CudaPostprocessor
-
-    try:
-        return CudaPostprocessor(engine, engine.device), ()
-    except ProviderError as err:
-        return CpuPostprocessor(engine), (f'Depth and cloud are computed on the CPU: {err}',)
 
 
 class Stopwatch:

@@ -19,8 +19,10 @@ from hydranet_ros.perception.pipeline import (
     Perception,
     PerceptionResult,
     PerceptionSettings,
+    create_postprocessor,
 )
 from hydranet_ros.perception.point_cloud import POINT_DTYPE
+from hydranet_ros.perception.postprocess import CpuPostprocessor
 
 HEIGHT, WIDTH = 48, 64
 CAMERA = CameraModel(
@@ -301,3 +303,9 @@ def test_settings_and_results_cannot_be_changed():
     for value in (PerceptionSettings(), PerceptionResult()):
         with pytest.raises(FrozenInstanceError):
             value.timing = {}
+
+
+def test_an_engine_on_the_host_gets_the_cpu(engine):
+    postprocessor, warnings = create_postprocessor(engine)
+    assert isinstance(postprocessor, CpuPostprocessor)
+    assert warnings == () and postprocessor.overlaps is False

@@ -18,7 +18,6 @@ from hydranet_ros.perception.postprocess import (
     Postprocessed,
     PostprocessParams,
     Stopwatch,
-    create_postprocessor,
 )
 
 HEIGHT, WIDTH = 12, 16
@@ -144,12 +143,6 @@ def test_a_stride_thins_the_cloud(postprocessor, image):
     result = postprocessor.submit(image, OUTPUTS, KEEP, params(camera=CAMERA, stride=3))()
     assert result.cloud.data.shape == (4, 6)
     np.testing.assert_array_equal(result.cloud.data['z'], result.depth[::3, ::3])
-
-
-def test_an_engine_on_the_host_gets_the_cpu(engine):
-    postprocessor, warnings = create_postprocessor(engine)
-    assert isinstance(postprocessor, CpuPostprocessor)
-    assert warnings == () and postprocessor.overlaps is False
 
 
 def test_a_stopwatch_measures_each_stage_from_the_end_of_the_last(monkeypatch):

@@ -25,8 +25,9 @@ from hydranet_ros.perception.pipeline import (
     Perception,
     PerceptionResult,
     PerceptionSettings,
+    create_postprocessor,
 )
-from hydranet_ros.perception.postprocess import CpuPostprocessor, create_postprocessor
+from hydranet_ros.perception.postprocess import CpuPostprocessor
 
 HEIGHT, WIDTH = 23, 37
 LARGE = (256, 300)
