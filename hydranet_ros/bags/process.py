@@ -21,8 +21,6 @@ from hydranet_ros.images.header import DEFAULT_MAX_PIXELS
 from hydranet_ros.perception.outputs import IMAGE, OUTPUTS
 from hydranet_ros.perception.pipeline import Perception, PerceptionResult
 
-NAMESPACE = '/hydranet'
-"""The topics have the names under which the node ``hydranet`` publishes them."""
 _WRITTEN = frozenset(output for output, spec in OUTPUTS.items() if spec.in_bag)
 
 
@@ -114,4 +112,4 @@ def _messages(
             message = image_message(writer.store, value, spec.encoding, item.header)
         else:
             message = cloud_message(writer.store, value.data, item.header)
-        yield f'{NAMESPACE}/{spec.name}', message
+        yield spec.full_name, message

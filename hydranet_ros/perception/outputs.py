@@ -15,6 +15,7 @@ from enum import Enum
 IMAGE = 'sensor_msgs/msg/Image'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+NODE_NAME = 'hydranet'
 
 
 class Output(str, Enum):
@@ -50,6 +51,11 @@ class Topic:
     def private_name(self) -> str:
         """Return the name as rclpy takes it, ``~/...``."""
         return f'~/{self.name}'
+
+    @property
+    def full_name(self) -> str:
+        """Return the name under a node with the default name."""
+        return f'/{NODE_NAME}/{self.name}'
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _given_parameters(value: Callable[[str], str], sim_time: bool) -> dict[str, 
 def _rviz(value: Callable[[str], str], sim_time: bool) -> Node:
     namespace = value('namespace').strip('/')
     frame = ['-f', value('frame')] if value('frame') else []
-    topics = [f'/hydranet/{spec.name}' for spec in OUTPUTS.values()]
+    topics = [spec.full_name for spec in OUTPUTS.values()]
     return Node(
         package='rviz2',
         executable='rviz2',

@@ -25,7 +25,6 @@ from hydranet_ros.perception.point_cloud import POINT_DTYPE
 from hydranet_ros.ros.conversions import message_class
 from hydranet_ros.ros.stamps import serialized_stamp
 
-NODE = '/hydranet'
 RECORDED = (Output.MASK, Output.OVERLAY, Output.DEPTH, Output.DEPTH_COLOR, Output.POINTS)
 _QUEUE_DEPTH, _TIMING_QUEUE_DEPTH = 20, 50
 _POLL = 0.05
@@ -92,14 +91,14 @@ class Recorder:
         for output in RECORDED:
             spec = OUTPUTS[output]
             take = partial(self._take_output, output)
-            self._subscribe(f'{NODE}/{spec.name}', spec.message_type, take)
+            self._subscribe(spec.full_name, spec.message_type, take)
         for topic, type_name in (
-            (f'{NODE}/{DEPTH_CAMERA_INFO.name}', DEPTH_CAMERA_INFO.message_type),
+            (DEPTH_CAMERA_INFO.full_name, DEPTH_CAMERA_INFO.message_type),
             (image_topic, COMPRESSED_IMAGE),
         ):
             self._subscribe(topic, type_name, partial(self._write, topic, type_name))
         node.create_subscription(
-            DiagnosticStatus, f'{NODE}/{TIMING.name}', self._take_timing, _TIMING_QUEUE_DEPTH
+            DiagnosticStatus, TIMING.full_name, self._take_timing, _TIMING_QUEUE_DEPTH
         )
 
     def _subscribe(self, topic: str, type_name: str, callback: Callable[[bytes], None]) -> None:
@@ -115,7 +114,7 @@ class Recorder:
             message = deserialize_message(data, message_class(spec.message_type))
             self.frames.setdefault(stamp, FrameImages()).take(output, message)
         if kept:
-            self._write(f'{NODE}/{spec.name}', spec.message_type, data)
+            self._write(spec.full_name, spec.message_type, data)
 
     def _write(self, topic: str, type_name: str, data: bytes) -> None:
         if self.bag_error is not None:

@@ -46,6 +46,7 @@ def test_only_the_label_info_is_latched():
     assert [topic.name for topic in TOPICS if topic.latched] == [LABEL_INFO.name]
     assert {DEPTH_CAMERA_INFO, LABEL_INFO, TIMING, *OUTPUTS.values()} == set(TOPICS)
     assert DEPTH_CAMERA_INFO.private_name == '~/depth/camera_info'
+    assert DEPTH_CAMERA_INFO.full_name == '/hydranet/depth/camera_info'
 
 
 def test_names_are_unique_and_described():
