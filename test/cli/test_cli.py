@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -60,22 +59,6 @@ def test_every_command_describes_itself_and_all_its_options(command: str):
     for item in found.params:
         assert item.help, f'{command}: {item.name} has no help'
         assert item.help.endswith('.'), f'{command}: {item.name}: {item.help}'
-
-
-def test_a_new_module_is_a_new_command(tmp_path: Path):
-    """Try it on a copy: one file is all that a command needs."""
-    shutil.copytree(
-        ROOT / 'hydranet_ros', tmp_path / 'hydranet_ros',
-        ignore=shutil.ignore_patterns('__pycache__'),
-    )  # fmt: skip
-    (tmp_path / 'hydranet_ros' / 'cli' / 'say_hello.py').write_text(
-        'def command(name: str = "you") -> None:\n    """Greet."""\n    print(f"hello {name}")\n'
-    )
-    environment = {'PYTHONPATH': str(tmp_path)}
-    done = hydranet('--help', cwd=tmp_path, **environment)
-    assert 'say-hello' in done.stdout and 'Greet.' in done.stdout
-    done = hydranet('say-hello', '--name', 'robot', cwd=tmp_path, **environment)
-    assert done.stdout == 'hello robot\n'
 
 
 def test_the_version_is_that_of_the_package():
