@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,23 @@ class Deadline(Timer):
 
 
 class AveragedWeights(WeightAveraging):
-    """
-    An exponential moving average of the weights.
-
-    The decay of the first steps is lower, so that the initial weights vanish from the average.
-    """
+    """The exponential moving average of the weights; see :func:`average`."""
 
     def __init__(self, decay: float) -> None:
-        def average(kept: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
-            now = min(decay, (1 + float(count)) / (10 + float(count)))
-            return kept.lerp(new, 1 - now) if kept.is_floating_point() else new
+        super().__init__(avg_fn=partial(average, decay=decay))
 
-        super().__init__(avg_fn=average)
+
+def average(kept: Tensor, new: Tensor, count: Tensor | int, *, decay: float) -> Tensor:
+    """
+    Return the next exponential moving average of a tensor.
+
+    The first steps use a lower decay, so that the initial weights vanish from the average.
+
+    :param kept: the average after ``count`` steps.
+    :param new: the tensor after the next step; replaces ``kept`` if it is not floating-point.
+    """
+    limited = min(decay, (1 + float(count)) / (10 + float(count)))
+    return kept.lerp(new, 1 - limited) if kept.is_floating_point() else new
 
 
 class Validation(Callback):

@@ -1,12 +1,30 @@
-"""Data sets and teachers of the tests of distillation."""
+"""Data sets and teachers of the tests of training and distillation; one thread for PyTorch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from distil_tools import write_half_annotated, write_images
 from evaluation_tools import write_checkpoint
+from train_tools import write_sets
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Run PyTorch in one thread: on a busy machine, threads wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope='session')
+def training_sets(tmp_path_factory) -> Path:
+    """Return a folder with a CamVid set and a set of rendered scenes, two images each."""
+    return write_sets(tmp_path_factory.mktemp('sets'))
 
 
 @pytest.fixture(scope='session')

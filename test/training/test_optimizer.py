@@ -1,4 +1,4 @@
-"""The optimizer: what is orthogonalized, how far a step goes, and what is kept of it."""
+"""The optimizer: orthogonalization, step size, groups and state."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def build(kind: str = 'muon', model: nn.Module | None = None, **changes):
 
 
 @pytest.mark.parametrize('shape', [(64, 64), (24, 96), (96, 24)])
-def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
-    """Even of a matrix that is almost of rank one, as positive inputs make a gradient."""
+def test_all_singular_values_become_almost_one(shape: tuple[int, int]) -> None:
+    """The matrix has almost rank one, as a gradient with positive inputs has."""
     torch.manual_seed(0)
     matrix = torch.randn(shape) + 3
     values = torch.linalg.svdvals(orthogonalize(matrix, iterations=8))
@@ -41,7 +41,7 @@ def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
     assert values.min() > 0.5
 
 
-def test_a_step_has_the_stated_spectral_norm() -> None:
+def test_a_step_has_the_documented_spectral_norm() -> None:
     layer = nn.Conv2d(32, 64, 1, bias=False)
     before = layer.weight.detach().clone()
     optimizer = muon(layer, 0.01)
@@ -51,7 +51,7 @@ def test_a_step_has_the_stated_spectral_norm() -> None:
     assert moved.item() == pytest.approx(0.01 * 2**0.5, rel=0.3)
 
 
-def test_a_weight_without_a_gradient_stays() -> None:
+def test_a_weight_without_a_gradient_does_not_change() -> None:
     layer = nn.Conv2d(8, 8, 1, bias=False)
     before = layer.weight.detach().clone()
     muon(layer, 0.1, 0.5).step()
@@ -65,8 +65,8 @@ def test_every_parameter_is_in_exactly_one_group(kind: str) -> None:
     assert sorted(given) == sorted(id(p) for p in model.parameters())
 
 
-def test_the_encoder_has_its_own_rate_and_sgd_is_the_papers() -> None:
-    """The encoder is the slower: implementations that swapped the two lost the encoder."""
+def test_the_encoder_has_its_own_rate() -> None:
+    """The settings are those of the paper."""
     model = build_hydranet()
     found = build('sgd', model, learning_rate=0.01, encoder_factor=0.1)
     rates = {id(p): group['lr'] for group in found.param_groups for p in group['params']}
@@ -75,8 +75,8 @@ def test_the_encoder_has_its_own_rate_and_sgd_is_the_papers() -> None:
     assert {group['momentum'] for group in found.param_groups} == {0.9}
 
 
-def test_the_state_survives_saving_and_loading() -> None:
-    """Two optimizers, one loaded from the other, make the same next step."""
+def test_a_loaded_state_continues_exactly() -> None:
+    """An optimizer with a loaded state makes the same next step."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
     twin = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 3))
@@ -86,35 +86,35 @@ def test_the_state_survives_saving_and_loading() -> None:
         return MuonAdamW([{'params': rest}, {'params': [weight], 'matrix': True}], lr=0.01)
 
     first = optimizer(layers)
-    picture = torch.rand(2, 8, 6, 6)
+    image = torch.rand(2, 8, 6, 6)
     for _ in range(3):
         first.zero_grad()
-        layers(picture).square().mean().backward()
+        layers(image).square().mean().backward()
         first.step()
     twin.load_state_dict(layers.state_dict())
     second = optimizer(twin)
     second.load_state_dict(deepcopy(first.state_dict()))
     for of, by in ((layers, first), (twin, second)):
         by.zero_grad()
-        of(picture).square().mean().backward()
+        of(image).square().mean().backward()
         by.step()
     assert all(torch.equal(a, b) for a, b in zip(layers.parameters(), twin.parameters()))
 
 
-def test_only_full_1x1_convolutions_are_matrices() -> None:
+def test_only_dense_1x1_convolutions_are_matrices() -> None:
     assert is_matrix(nn.Conv2d(8, 4, 1).weight)
     assert not is_matrix(nn.Conv2d(8, 8, 1, groups=8).weight), 'depthwise'
     assert not is_matrix(nn.Conv2d(8, 4, 3).weight)
     assert not is_matrix(nn.BatchNorm2d(8).weight)
 
 
-def test_batch_norms_and_biases_do_not_decay() -> None:
+def test_batch_normalization_and_biases_do_not_decay() -> None:
     for group in build().param_groups:
         assert all(p.ndim > 1 for p in group['params']) or group['weight_decay'] == 0
 
 
 def test_a_closure_zeroes_the_gradients_of_every_group() -> None:
-    """Loops pass the whole step as a closure; a gradient left over would add up for ever."""
+    """Lightning passes the step as a closure; remaining gradients would accumulate."""
     layer = nn.Conv2d(8, 8, 1, bias=False)
     optimizer = muon(layer, 0.01)
 

@@ -1,4 +1,4 @@
-"""Schedules: their ends, their peaks, and when they drop."""
+"""Schedules: start, peak, end and steps."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def test_cosine_warms_up_and_decays() -> None:
     assert all(a >= b for a, b in zip(found[100:], found[101:]))
 
 
-def test_poly_is_that_of_light_weight_refinenet() -> None:
+def test_poly_decays_as_in_light_weight_refinenet() -> None:
     found = rates(kind='poly')
     assert found[0] == 1
     assert found[500] == pytest.approx(0.5**0.9)
     assert 0 < found[-1] < 0.01
 
 
-def test_step_drops_when_a_milestone_is_done_and_not_before() -> None:
-    """Others' first milestone came true at once, and they trained at a tenth of their rate."""
+def test_step_drops_after_each_milestone() -> None:
+    """Another implementation applied its first milestone before the first step."""
     found = rates(kind='step', milestones=(300, 600))
     assert found[:300] == [1.0] * 300
     assert found[300:600] == pytest.approx([0.1] * 300)
@@ -50,6 +50,6 @@ def test_constant_is_constant() -> None:
     assert set(rates(kind='constant')) == {1.0}
 
 
-def test_a_warm_up_is_at_most_a_tenth_of_a_short_run() -> None:
+def test_the_warm_up_is_at_most_a_tenth_of_a_run() -> None:
     settings = ScheduleSettings(kind='constant', warm_up=500)
     assert rate(settings, 9, 100) == 1

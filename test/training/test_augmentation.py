@@ -1,8 +1,8 @@
 """
-Augmentation: annotations stay exact, and depth follows the focal length.
+Augmentation: annotations remain exact, and depth follows the focal length.
 
-The known traps of other implementations each have a test here: a scale that means 1 + scale,
-labels that are interpolated, depth that is not divided, mirrored normals, padding in wrong units.
+Each known error of other implementations has a test: a scale that means 1 + scale, interpolated
+labels, depth that is not divided by the zoom, mirrored normals, padding in wrong units.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from hydranet_ros.training.sample import Sample
 FOCAL = 700.0
 
 
-# What leaves a sample as it is, where the crop is the sample's size.
+# No change, if the crop has the size of the sample.
 STILL = {'scale': (1.0, 1.0), 'aspect': 0, 'mirror': False, 'photometric': 0}
 
 
 def sample(height: int = 60, width: int = 80, *, depth: bool = True) -> Sample:
-    """Return an image whose colour says the class, and whose depth is one of three values."""
+    """Return an image whose color is the class, with three values of depth."""
     labels = np.zeros((height, width), np.uint8)
     labels[:, width // 2 :] = 5
     labels[: height // 3] = 255
     image = np.stack([labels, labels, 255 - labels], -1)
-    metres = np.where(labels == 5, 30, np.where(labels == 0, 10, 0)).astype(np.float32)
+    meters = np.where(labels == 5, 30, np.where(labels == 0, 10, 0)).astype(np.float32)
     return Sample(
-        's', image, labels, metres if depth else None, focal_length=350.0 if depth else 0.0
+        's', image, labels, meters if depth else None, focal_length=350.0 if depth else 0.0
     )
 
 
 def faced(height: int = 60, width: int = 80) -> Sample:
-    """Return the sample with normals: left wall, right wall, nothing in the upper third."""
+    """Return the sample with normals: a left wall, a right wall, unknown in the upper third."""
     plain = sample(height, width)
     normals = np.zeros((height, width, 3), np.float32)
     normals[plain.labels == 0] = (0.8, 0.0, -0.6)
@@ -55,7 +55,7 @@ def faced(height: int = 60, width: int = 80) -> Sample:
 
 
 def zooms(config: AugmentationConfig, draws: int = 300) -> np.ndarray:
-    """Return what depth was divided by, view by view."""
+    """Return the divisor of depth of each view."""
     far = Sample(
         's', np.zeros((60, 80, 3), np.uint8), None, np.full((60, 80), 32, np.float32)
     )  # fmt: skip
@@ -75,7 +75,7 @@ def test_labels_and_depth_are_never_interpolated(seed: int) -> None:
 
 @pytest.mark.parametrize('zoom', [0.5, 1.0, 2.0])
 def test_depth_is_divided_by_the_zoom_and_scaled_to_the_training_camera(zoom: float) -> None:
-    """A point at 30 m seen with 350 px looks as one at 60 m does with 700 px."""
+    """A point at 30 m with a focal length of 350 px looks like one at 60 m with 700 px."""
     config = AugmentationConfig(crop=(120, 160), scale=(zoom, zoom), aspect=0, photometric=0)
     view = augment(sample(), np.random.default_rng(0), config, FOCAL)
     assert view.depth.max() == pytest.approx(30 * FOCAL / (350 * zoom))
@@ -83,8 +83,8 @@ def test_depth_is_divided_by_the_zoom_and_scaled_to_the_training_camera(zoom: fl
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_image_and_annotations_move_together(seed: int) -> None:
-    """Away from edges, the class that the colour tells is the class of the mask."""
+def test_image_and_annotations_have_the_same_geometry(seed: int) -> None:
+    """Away from edges, the color of a pixel is its class."""
     config = AugmentationConfig(crop=(40, 60), scale=(1, 2), photometric=0)
     view = augment(sample(), np.random.default_rng(seed), config, FOCAL)
     for value in (0, 5, 255):
@@ -94,14 +94,14 @@ def test_image_and_annotations_move_together(seed: int) -> None:
     assert not near.size or not far.size or near.max() < far.min()
 
 
-def test_what_lies_outside_the_image_is_unlabelled_and_of_unknown_depth() -> None:
+def test_padding_is_unlabeled_and_has_unknown_depth() -> None:
     config = AugmentationConfig(crop=(120, 160), scale=(1, 1), aspect=0, photometric=0)
     view = augment(sample(), np.random.default_rng(0), config, FOCAL)
     assert (view.labels[:20] == 255).all()
     assert (view.depth[:20] == 0).all()
 
 
-def test_a_sample_without_annotation_becomes_a_view_without() -> None:
+def test_a_sample_without_annotations_gives_unknown_annotations() -> None:
     bare = Sample('s', np.zeros((60, 80, 3), np.uint8))
     view = augment(bare, np.random.default_rng(0), AugmentationConfig(crop=(32, 32)), FOCAL)
     assert (view.labels == 255).all()
@@ -115,7 +115,7 @@ def test_the_same_random_state_gives_the_same_view() -> None:
     assert np.array_equal(one.labels, two.labels)
 
 
-def test_photometric_changes_light_but_keeps_the_type() -> None:
+def test_photometric_changes_the_light_but_not_the_type() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
     seen = [photometric(image, np.random.default_rng(seed)) for seed in range(12)]
     assert all(out.dtype == np.uint8 and out.shape == image.shape for out in seen)
@@ -123,8 +123,8 @@ def test_photometric_changes_light_but_keeps_the_type() -> None:
     assert max(means) - min(means) > 30
 
 
-def test_a_scale_from_half_to_twice_means_just_that() -> None:
-    """Not 1 + scale, as the RandomScale of albumentations would have it."""
+def test_the_zoom_is_within_the_scale() -> None:
+    """The RandomScale of albumentations uses 1 + scale."""
     drawn = {
         law: zooms(AugmentationConfig((48, 64), (0.5, 2.0), law, photometric=0))
         for law in ('log', 'uniform')
@@ -136,13 +136,13 @@ def test_a_scale_from_half_to_twice_means_just_that() -> None:
     assert np.median(drawn['uniform']) == pytest.approx(1.25, abs=0.1)
 
 
-def test_some_views_keep_their_scale_where_the_recipe_says_so() -> None:
+def test_scale_probability_is_the_share_of_zoomed_views() -> None:
     config = AugmentationConfig((48, 64), (0.8, 2.0), 'uniform', 0.5, photometric=0)
     kept = zooms(config) == 1
     assert 0.4 < kept.mean() < 0.6
 
 
-def test_the_shorter_side_is_not_scaled_below_what_the_recipe_demands() -> None:
+def test_the_shorter_side_has_its_minimum() -> None:
     config = AugmentationConfig((48, 64), (0.5, 2.0), 'uniform', shorter_side=54, photometric=0)
     values = zooms(config)
     assert values.min() == pytest.approx(54 / 60)
@@ -150,7 +150,7 @@ def test_the_shorter_side_is_not_scaled_below_what_the_recipe_demands() -> None:
 
 
 @pytest.mark.parametrize(('own', 'trained'), [(0.0, FOCAL), (350.0, 0.0), (0.0, 0.0)])
-def test_depth_of_an_unknown_camera_is_divided_by_the_zoom_alone(
+def test_depth_of_an_unknown_camera_is_divided_only_by_the_zoom(
     own: float, trained: float
 ) -> None:
     config = AugmentationConfig((120, 160), (2.0, 2.0), aspect=0, photometric=0)
@@ -160,7 +160,7 @@ def test_depth_of_an_unknown_camera_is_divided_by_the_zoom_alone(
 
 
 @pytest.mark.parametrize('seed', range(12))
-def test_normals_are_picked_and_a_mirror_turns_their_x(seed: int) -> None:
+def test_normals_are_not_interpolated_and_a_mirror_negates_their_x(seed: int) -> None:
     config = AugmentationConfig((48, 64), (0.7, 1.5), photometric=0)
     view = augment(faced(), np.random.default_rng(seed), config, FOCAL)
     turned = -1.0 if mirrored(view) else 1.0
@@ -179,15 +179,15 @@ def test_half_of_the_views_are_mirrored() -> None:
 
 
 def mirrored(view: View) -> bool:
-    """Return whether class 5, right of class 0 in the sample, is to its left."""
+    """Return whether class 5 is to the left of class 0; in the sample it is to the right."""
     columns = [np.nonzero((view.labels == label).any(0))[0] for label in (0, 5)]
     if not all(len(found) for found in columns):
-        pytest.fail('both classes must be seen: change the crop of the test')
+        pytest.fail('the crop of the test must contain both classes')
     return bool(columns[0].mean() > columns[1].mean())
 
 
 @pytest.mark.parametrize('flip', [False, True])
-def test_a_view_at_the_scale_of_the_image_is_the_image(flip: bool) -> None:
+def test_a_view_without_a_change_is_the_image(flip: bool) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (60, 80, 3), np.uint8)
     still = dataclasses.replace(faced(), image=noise)
     config = AugmentationConfig((60, 80), **{**STILL, 'mirror': True})
@@ -199,8 +199,7 @@ def test_a_view_at_the_scale_of_the_image_is_the_image(flip: bool) -> None:
     assert np.array_equal(view.depth, still.depth[:, ::step])
 
 
-def test_padding_is_zero_to_the_network_whatever_weather_and_light() -> None:
-    """The image's mean in 0..255, as the network's own normalisation takes it."""
+def test_padding_is_zero_at_the_input_of_the_network_in_any_weather() -> None:
     config = AugmentationConfig((120, 160), (0.5, 0.9), adverse=0.5)
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -214,17 +213,17 @@ def test_padding_is_zero_to_the_network_whatever_weather_and_light() -> None:
 
 
 @pytest.mark.parametrize('seed', range(10))
-def test_padding_begins_where_the_image_ends(seed: int) -> None:
+def test_padding_starts_at_the_border_of_the_image(seed: int) -> None:
     bright = Sample('s', np.full((60, 80, 3), 255, np.uint8), np.zeros((60, 80), np.uint8))
     config = AugmentationConfig((150, 200), (0.5, 2.0), photometric=0)
     view = augment(bright, np.random.default_rng(seed), config, FOCAL)
     is_padding = (view.image == config.pad_value).all(-1)
-    # A pixel at the rim may be picked either way.
-    rim = cv2.morphologyEx(np.uint8(view.labels == 0), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
-    assert np.array_equal(is_padding[~rim], (view.labels == 255)[~rim])
+    # Pixels at the border may belong to either.
+    border = cv2.morphologyEx(np.uint8(view.labels == 0), cv2.MORPH_GRADIENT, np.ones((3, 3))) > 0
+    assert np.array_equal(is_padding[~border], (view.labels == 255)[~border])
 
 
-def test_about_the_demanded_share_of_views_is_adverse_and_the_rest_is_clear() -> None:
+def test_adverse_is_the_share_of_views_under_a_corruption() -> None:
     config = AugmentationConfig((60, 80), **STILL, adverse=0.3)
     plain, rng = sample(), np.random.default_rng(0)
     views = [augment(plain, rng, config, FOCAL) for _ in range(300)]
@@ -233,7 +232,7 @@ def test_about_the_demanded_share_of_views_is_adverse_and_the_rest_is_clear() ->
     assert all(np.array_equal(view.labels, plain.labels) for view in views)
 
 
-def test_weather_knows_the_street_in_metres_not_as_the_training_camera_sees_it() -> None:
+def test_weather_uses_the_true_distance() -> None:
     config = AugmentationConfig((60, 80), **STILL, adverse=0.5)
 
     def images(depth: float, trained: float) -> list[np.ndarray]:
@@ -248,7 +247,7 @@ def test_weather_knows_the_street_in_metres_not_as_the_training_camera_sees_it()
     assert changed >= 5, 'fog, rain and snow should differ with distance'
 
 
-def test_a_sample_stays_as_it_is() -> None:
+def test_a_sample_is_not_modified() -> None:
     config = AugmentationConfig((60, 80), (1.0, 1.0), aspect=0, adverse=0.5)
     given = faced()
     before = [array.copy() for array in (given.image, given.labels, given.depth, given.normals)]
@@ -275,14 +274,14 @@ def test_a_sample_stays_as_it_is() -> None:
         ({'pad_value': (300, 0, 0)}, 'pad_value'),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_is_allowed(changes, message) -> None:
+def test_a_value_out_of_its_range_is_an_error(changes, message) -> None:
     with pytest.raises(TrainingError, match=message):
         AugmentationConfig(**changes)
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_weather_is_told_where_the_street_vanishes_in_the_view(seed: int) -> None:
-    """The middle of the image, found again in the view by the one bright dot there."""
+def test_the_vanishing_point_follows_the_view(seed: int) -> None:
+    """A bright dot marks the center of the image."""
     image = np.zeros((121, 161, 3), np.uint8)
     image[60, 80] = 255
     config = AugmentationConfig((121, 161), (0.8, 1.2), adverse=0)
@@ -303,7 +302,7 @@ def test_weather_is_told_where_the_street_vanishes_in_the_view(seed: int) -> Non
     shorter_side=st.integers(0, 80),
     seed=st.integers(0, 2**32),
 )
-def test_any_size_crop_and_scale_gives_a_view_with_values_of_the_sample_only(
+def test_any_size_crop_and_scale_gives_only_values_of_the_sample(
     size, crop, scale, shorter_side, seed
 ) -> None:
     config = AugmentationConfig(crop, scale, shorter_side=shorter_side, adverse=0.5)

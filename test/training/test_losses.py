@@ -1,4 +1,4 @@
-"""Losses: hand-computed values, and silence where nothing is annotated."""
+"""Losses: hand-computed values, and batches without annotations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from hydranet_ros.model_files.metadata import UNLABELLED
+from hydranet_ros.model_files.metadata import UNLABELED
 from hydranet_ros.training.losses import (
     TaskWeights,
     berhu_loss,
@@ -29,15 +29,15 @@ def test_cross_entropy_of_a_known_case() -> None:
     assert segmentation_loss(logits, labels).item() == pytest.approx(math.log(4))
 
 
-def test_unlabelled_pixels_do_not_count() -> None:
+def test_unlabeled_pixels_are_ignored() -> None:
     logits = torch.randn(1, 3, 2, 2)
-    labels = torch.tensor([[[0, UNLABELLED], [UNLABELLED, UNLABELLED]]])
+    labels = torch.tensor([[[0, UNLABELED], [UNLABELED, UNLABELED]]])
     expected = -logits[0, :, 0, 0].log_softmax(0)[0]
     assert segmentation_loss(logits, labels).item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize('loss', [berhu_loss, silog_loss, relative_loss])
-def test_a_batch_without_depth_contributes_nothing_and_keeps_gradients_finite(loss) -> None:
+def test_a_batch_without_depth_has_loss_0_and_gradient_0(loss) -> None:
     prediction, target = depth_pair([1.0, -2.0, 3.0], [0.0, 0.0, 0.0])
     value = loss(prediction, target)
     value.backward()
@@ -45,16 +45,16 @@ def test_a_batch_without_depth_contributes_nothing_and_keeps_gradients_finite(lo
     assert prediction.grad.abs().max() == 0
 
 
-def test_a_batch_without_labels_contributes_nothing() -> None:
+def test_a_batch_without_labels_has_loss_0_and_gradient_0() -> None:
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    value = segmentation_loss(logits, torch.full((2, 8, 8), UNLABELLED))
+    value = segmentation_loss(logits, torch.full((2, 8, 8), UNLABELED))
     value.backward()
     assert value.item() == 0
     assert logits.grad.abs().max() == 0
 
 
 @pytest.mark.parametrize('loss', [berhu_loss, silog_loss, relative_loss])
-def test_a_perfect_prediction_gives_no_nan(loss) -> None:
+def test_a_perfect_prediction_has_a_finite_gradient(loss) -> None:
     prediction, target = depth_pair([1.0, 2.0], [1.0, 2.0])
     value = loss(prediction, target)
     value.backward()
@@ -63,13 +63,13 @@ def test_a_perfect_prediction_gives_no_nan(loss) -> None:
     assert value.item() < 2e-3
 
 
-def test_berhu_by_hand() -> None:
+def test_berhu_of_a_hand_computed_case() -> None:
     """Errors 1, 5, 10 give c = 2; 1 stays, the others become (e^2 + c^2) / 2c."""
     prediction, target = depth_pair([2.0, 6.0, 11.0], [1.0, 1.0, 1.0])
     assert berhu_loss(prediction, target).item() == pytest.approx((1 + 29 / 4 + 104 / 4) / 3)
 
 
-def test_unknown_depth_does_not_dilute_berhu_unless_official() -> None:
+def test_berhu_is_the_mean_over_known_pixels_unless_official() -> None:
     full = berhu_loss(*depth_pair([3.0, 3.0], [1.0, 1.0]))
     half = depth_pair([3.0, 3.0], [1.0, 0.0])
     assert berhu_loss(*half).item() == pytest.approx(full.item())
@@ -77,7 +77,7 @@ def test_unknown_depth_does_not_dilute_berhu_unless_official() -> None:
 
 
 def test_each_image_has_its_own_threshold_unless_official() -> None:
-    """One far miss would make the loss of all other images of its batch linear."""
+    """With a common threshold, one large error changes the loss of the other images."""
     generator = torch.Generator().manual_seed(4)
     target = torch.rand(2, 6, 8, generator=generator) * 5 + 1
     prediction = target[:, None] + torch.randn(2, 1, 6, 8, generator=generator)
@@ -108,23 +108,23 @@ def test_silog_with_full_focus_ignores_the_scale() -> None:
     )
 
 
-def test_predictions_are_brought_to_the_targets_size() -> None:
-    """Targets keep their pixels: a coarse prediction is compared at full size."""
+def test_predictions_are_resized_to_the_target() -> None:
+    """Targets are never resized."""
     prediction = torch.full((1, 1, 2, 3), 5.0)
     target = torch.full((1, 7, 11), 5.0)
     assert berhu_loss(prediction, target).item() < 1e-6
 
 
-def test_the_relative_loss_by_hand() -> None:
+def test_the_relative_loss_of_a_hand_computed_case() -> None:
     prediction, target = depth_pair([19.9, -4.9, 7.0], [9.9, 9.9, 0.0])
     expected = (math.log(2) + math.log(2)) / 2
     assert relative_loss(prediction, target).item() == pytest.approx(expected)
 
 
-def test_what_is_invalid_has_no_say_in_the_threshold_of_berhu() -> None:
+def test_unknown_pixels_do_not_change_the_threshold_of_berhu() -> None:
     alone = berhu_loss(*depth_pair([2.0, 6.0, 11.0], [1.0, 1.0, 1.0]))
-    beside = berhu_loss(*depth_pair([2.0, 6.0, 11.0, 900.0], [1.0, 1.0, 1.0, 0.0]))
-    assert beside.item() == pytest.approx(alone.item())
+    with_unknown = berhu_loss(*depth_pair([2.0, 6.0, 11.0, 900.0], [1.0, 1.0, 1.0, 0.0]))
+    assert with_unknown.item() == pytest.approx(alone.item())
 
 
 def normals_pair(predicted: list[float], true: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,15 +132,15 @@ def normals_pair(predicted: list[float], true: list[float]) -> tuple[torch.Tenso
             torch.tensor(true).view(1, 3, 1, 1))  # fmt: skip
 
 
-def test_normals_are_compared_in_the_networks_channel_order() -> None:
-    """The head says x, z, y; a data set x, y, z. Length does not matter."""
+def test_normals_are_compared_in_the_channel_order_of_the_network() -> None:
+    """The head predicts x, z, y of any length; a data set has x, y, z."""
     same = normals_loss(*normals_pair([0.0, -5.0, 0.0], [0.0, 0.0, -1.0]))
     assert same.item() == pytest.approx(0, abs=1e-6)
     across = normals_loss(*normals_pair([0.0, 0.0, -3.0], [0.0, 0.0, -1.0]))
     assert across.item() == pytest.approx(1)
 
 
-def test_unknown_normals_do_not_count() -> None:
+def test_unknown_normals_are_ignored() -> None:
     prediction, target = normals_pair([1.0, 0.0, 0.0], [0.0, 0.0, 0.0])
     value = normals_loss(prediction, target)
     value.backward()
@@ -148,15 +148,15 @@ def test_unknown_normals_do_not_count() -> None:
     assert prediction.grad.abs().max() == 0
 
 
-def test_given_weights_are_those_of_the_paper() -> None:
+def test_fixed_weights_multiply_the_losses() -> None:
     total = TaskWeights({'segmentation': 0.5, 'depth': 0.5})
     found = {'segmentation': torch.tensor(2.0), 'depth': torch.tensor(4.0)}
     assert total(found, {'segmentation', 'depth'}).item() == pytest.approx(3)
     assert total(found, {'depth'}).item() == pytest.approx(2)
 
 
-def test_learnt_weights_find_their_minimum() -> None:
-    """At the minimum of exp(-s) L + s the weight exp(-s) is 1 / L: bounded, unlike exp(+s)."""
+def test_learned_weights_converge_to_their_optimum() -> None:
+    """At the minimum of exp(-s) L + s the weight exp(-s) is 1 / L."""
     weights = TaskWeights({'segmentation': 1.0, 'depth': 1.0}, learned=True)
     optimizer = torch.optim.Adam(weights.parameters(), lr=0.05)
     losses = {'segmentation': torch.tensor(0.25), 'depth': torch.tensor(4.0)}
@@ -168,7 +168,7 @@ def test_learnt_weights_find_their_minimum() -> None:
     assert found == pytest.approx({'segmentation': 4.0, 'depth': 0.25}, rel=0.02)
 
 
-def test_the_learnt_weight_of_an_absent_task_stays() -> None:
+def test_the_learned_weight_of_an_absent_task_does_not_change() -> None:
     weights = TaskWeights({'segmentation': 0.5, 'depth': 0.5}, learned=True)
     losses = {'segmentation': torch.tensor(1.0), 'depth': torch.tensor(0.0)}
     weights(losses, {'segmentation'}).backward()
