@@ -140,7 +140,7 @@ def _predict_video(
         video = stack.enter_context(VideoReader(job.path))
         create_folder(job.folder)
         task = progress.add_task(job.path.name, total=video.count or None)
-        writers = [
+        writers: list[VideoWriter | GifWriter] = [
             stack.enter_context(VideoWriter(mp4, video.fps)),
             stack.enter_context(GifWriter(gif, video.fps)),
         ]
