@@ -213,6 +213,8 @@ def test_the_padding_of_the_last_row_may_be_missing():
         ({'encoding': ''}, "'' is not supported"),
         ({'height': 0}, 'empty: 4x0.*camera driver'),
         ({'width': 0}, 'empty: 0x3'),
+        ({'height': -1}, 'empty: 4x-1'),
+        ({'width': -4}, 'empty: -4x3'),
         ({'data': b''}, 'has 0 bytes, but 4x3 pixels of rgb8 with step 12 need 36'),
         ({'step': 11}, 'step is 11 bytes, but 4 pixels of rgb8 need at least 12'),
         ({'step': 0}, 'step is 0'),

@@ -12,7 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydranet_ros.errors import ImageError
-from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels, image_size
+from hydranet_ros.images.header import (
+    DEFAULT_MAX_PIXELS,
+    LARGEST_MAX_PIXELS,
+    check_pixels,
+    image_size,
+)
 
 # Options of the encoder: baseline, progressive, restart markers.
 VARIANTS = {
@@ -170,6 +175,11 @@ def test_sizes_are_unsigned_and_of_16_or_32_bits():
 @pytest.mark.parametrize('data', [b'', b'\xff\xd8', b'\xff\xd8\xfe' + bytes(20), b'GIF89a'])
 def test_other_formats_have_no_size(data: bytes):
     assert image_size(data) is None
+
+
+def test_the_largest_limit_is_the_largest_int32():
+    """A node parameter has an integer range; OpenCV counts pixels in an int."""
+    assert LARGEST_MAX_PIXELS == 2_147_483_647
 
 
 def test_the_limit_of_pixels_includes_itself():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.errors import MediaError
-from hydranet_ros.images.video import GIF_WIDTH, GifWriter, VideoReader, VideoWriter
+from hydranet_ros.images.video import GifWriter, VideoReader, VideoWriter
 
 
 def frame(index: int, size=(48, 64)) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_a_gif_keeps_its_frames_and_its_rate_and_is_at_most_640_pixels_wide(tmp_
     with VideoReader(path) as reader:
         frames = list(reader)
     assert len(frames) == 6
-    assert frames[0].image.shape == (64, GIF_WIDTH, 3)
+    assert frames[0].image.shape == (64, 640, 3)
     assert frames[5].seconds == pytest.approx(0.5, abs=0.02)
 
 
@@ -70,9 +70,9 @@ def test_a_gif_of_a_fast_source_has_every_nth_frame(tmp_path: Path, fps: float, 
 
 def test_a_narrow_gif_keeps_its_size(tmp_path: Path):
     with GifWriter(tmp_path / 'a.gif', 10) as writer:
-        writer.write(frame(0, (50, GIF_WIDTH)))
+        writer.write(frame(0, (50, 640)))
     with VideoReader(tmp_path / 'a.gif') as reader:
-        assert next(iter(reader)).image.shape == (50, GIF_WIDTH, 3)
+        assert next(iter(reader)).image.shape == (50, 640, 3)
 
 
 def test_a_reader_has_rate_count_and_names(tmp_path: Path):
