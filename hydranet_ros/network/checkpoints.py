@@ -193,9 +193,10 @@ def _converted(state: State, origin: str, path: Path, *, align_corners: bool) ->
         tasks=tasks,
         align_corners=align_corners,
     )
-    network = build_hydranet(config)
-    state = _with_counters(state, network.state_dict())
-    _load_strictly(network, state, str(path))
+    with torch.device('meta'):
+        expected = build_hydranet(config).state_dict()
+    state = _with_counters(state, expected)
+    _require_fit(state, expected, str(path))
     return Checkpoint(config, state, origin)
 
 
@@ -205,13 +206,18 @@ def _encoder_keys(state: State) -> list[str]:
 
 def _with_counters(state: State, own: State) -> State:
     """Add the batch counters of batch norm, which PyTorch 0.4 did not save."""
-    missing = {key: value for key, value in own.items()
+    missing = {key: torch.zeros_like(value, device='cpu') for key, value in own.items()
                if key.endswith('num_batches_tracked') and key not in state}  # fmt: skip
     return {**state, **missing}
 
 
 def _load_strictly(module: torch.nn.Module, state: State, source: str) -> None:
-    own = module.state_dict()
+    _require_fit(state, module.state_dict(), source)
+    module.load_state_dict(state)
+
+
+def _require_fit(state: State, own: State, source: str) -> None:
+    """Check that a state has exactly the keys and shapes of a module's own."""
     missing = [key for key in own if key not in state]
     unknown = [key for key in state if key not in own]
     shapes = [
@@ -224,4 +230,3 @@ def _load_strictly(module: torch.nn.Module, state: State, source: str) -> None:
     ]
     if problems:
         raise CheckpointError(f'{source} does not fit the network. Keys: {"; ".join(problems)}.')
-    module.load_state_dict(state)

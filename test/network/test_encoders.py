@@ -59,9 +59,7 @@ def test_an_encoder_is_identified_by_its_keys(name):
 
 @pytest.mark.parametrize('keys', [[], ['conv1.weight', 'blocks.0.attn.qkv.weight', 'norm.bias']])
 def test_an_unknown_encoder_is_refused(keys):
-    with pytest.raises(
-        CheckpointError, match='unknown; known encoders: mobilenet_v2, '
-    ):
+    with pytest.raises(CheckpointError, match='unknown; known encoders: mobilenet_v2, '):
         identify_encoder(keys)
 
 
