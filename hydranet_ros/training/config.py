@@ -138,10 +138,11 @@ class TrainConfig:
         none.
     :param accumulate: number of batches whose gradients make one step.
     :param precision: numeric precision, as Lightning names it.
-    :param monitor: validation metric ``KIND/METRIC`` that selects ``best.ckpt``; empty for none.
+    :param monitor: validation metric ``SET/METRIC`` that selects ``best.ckpt``, with one of
+        :attr:`validation_names`; empty for none.
     :param workers: number of processes that prepare batches.
     :raises TrainingError: if ``data`` or ``stages`` is empty, or ``monitor`` names an unknown
-        metric.
+        set or metric.
     """
 
     data: tuple[TrainingSource, ...]
@@ -168,11 +169,25 @@ class TrainConfig:
                 raise TrainingError(f'{name} is empty; expected one or more entries.')
         if self.monitor:
             find_metric(self.monitored_metric)
+            if self.monitor.rpartition('/')[0] not in self.validation_names:
+                raise TrainingError(
+                    f'monitor is {self.monitor!r}; expected SET/METRIC with one of the sets: '
+                    f'{", ".join(self.validation_names) or "none, as validation is empty"}.'
+                )
 
     @property
     def monitored_metric(self) -> str:
         """Return the metric of ``monitor``."""
         return self.monitor.rpartition('/')[2]
+
+    @property
+    def validation_names(self) -> tuple[str, ...]:
+        """Return a name of each validation set: its kind, numbered if several have that kind."""
+        kinds = [source.kind for source in self.validation]
+        return tuple(
+            kind if kinds.count(kind) == 1 else f'{kind}{index}'
+            for index, kind in enumerate(kinds)
+        )
 
     @property
     def total_steps(self) -> int:

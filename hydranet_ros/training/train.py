@@ -31,7 +31,7 @@ from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.checkpoints import load_checkpoint, load_encoder, save_checkpoint
 from hydranet_ros.training.batches import BatchSource, BatchStream
 from hydranet_ros.training.callbacks import AveragedWeights, Deadline, Validation
-from hydranet_ros.training.config import TrainConfig, TrainingSource, load_config
+from hydranet_ros.training.config import TrainConfig, load_config
 from hydranet_ros.training.data.catalog import check_dataset, open_dataset
 from hydranet_ros.training.learner import JointLearner
 from hydranet_ros.training.metric_table import find_metric
@@ -80,7 +80,8 @@ def train(
         raise TrainingError(f'{last} exists. Add --resume to continue, or choose another folder.')
     seed_everything(config.seed, workers=True, verbose=False)
     sets = [open_dataset(item, roots) for item in config.data]
-    checked = [(name, item, open_dataset(item, roots)) for name, item in _named(config)]
+    checked = [(name, item, open_dataset(item, roots))
+               for name, item in zip(config.validation_names, config.validation)]  # fmt: skip
     if not last.exists():
         for item, samples in (*zip(config.data, sets), *((b, c) for _, b, c in checked)):
             first, end = item.channels or (0, config.network.num_classes)
@@ -200,12 +201,3 @@ def _steps_done(checkpoint: Path, learner: JointLearner) -> int:
             'the recipe that the run was started with, or choose another folder.'
         )
     return done
-
-
-def _named(config: TrainConfig) -> list[tuple[str, TrainingSource]]:
-    """Name every validation set by its kind, numbered if there are several of a kind."""
-    kinds = [item.kind for item in config.validation]
-    return [
-        (kind if kinds.count(kind) == 1 else f'{kind}{index}', item)
-        for index, (kind, item) in enumerate(zip(kinds, config.validation))
-    ]

@@ -14,7 +14,12 @@ from train_tools import write_sets
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Run PyTorch in one thread: on a busy machine, threads wait for one another."""
+    """
+    Run PyTorch in one thread.
+
+    On a busy machine the threads wait for one another. Child processes with one thread give equal
+    results.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -35,6 +35,12 @@ def test_stages_follow_one_another(tmp_path: Path) -> None:
     assert [config.stage_at(step).batch for step in range(7)] == [3, 3, 3, 2, 2, 2, 2]
 
 
+def test_validation_sets_of_one_kind_are_numbered(tmp_path: Path) -> None:
+    rows = [{'kind': kind, 'root': 'x'} for kind in ('scenes', 'camvid', 'scenes')]
+    config = changed(tmp_path, validation=rows, monitor='scenes2/delta2')
+    assert config.validation_names == ('scenes0', 'camvid', 'scenes2')
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -51,6 +57,12 @@ def test_stages_follow_one_another(tmp_path: Path) -> None:
         ({'stages': {}}, r'stages: got \{\}; expected a list'),
         ({'stages': [{'steps': 1}]}, r"stages\[0\]: missing key 'batch', 'augmentation'"),
         ({'data': []}, 'data is empty'),
+        (
+            {'monitor': 'camvid/miou'},
+            "monitor is 'camvid/miou'; .* one of the sets: scenes",
+        ),
+        ({'monitor': 'scenes/mIoU'}, "Metric 'mIoU' is unknown; known: miou"),
+        ({'monitor': 'x/miou', 'validation': []}, 'none, as validation is empty'),
         ({'data': [{'kind': 'camvid'}]}, r"data\[0\]: missing key 'root'"),
         ({'data': [{'kind': 'camvid', 'root': ''}]}, r'data\[0\]: .*root is empty'),
         ({'data': [{'kind': 'camvid', 'root': 'x', 'limit': -1}]}, 'limit is -1'),

@@ -8,13 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from conftest import ROOT, wait_for
 from distil_tools import (
     HEIGHT,
@@ -34,16 +32,6 @@ from hydranet_ros.training.distil import DistilOptions, distil, open_data, parse
 from hydranet_ros.training.sample import Sample
 from hydranet_ros.training.teachers import open_teacher
 from hydranet_ros.training.test_time_augmentation import TestTimeAugmentation
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Make results in this process and in child processes equal."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 # --- what is written -----------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import DatasetError, MissingDependencyError
+from hydranet_ros.images import header
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 _PNG_HEAD, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _JPEG_HEAD, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 # Decoders pad truncated images, and the padding would be class 0.
 _TAIL = 4096
-# Start-of-frame markers of JPEG (ITU-T T.81, table B.1): C0..CF without DHT, JPG, DAC.
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -87,12 +85,8 @@ def image_size(path: Path) -> tuple[int, int]:
 
     :raises DatasetError: if the file is missing, truncated or not an image.
     """
-    data = _bytes(path)
-    if data.startswith(_PNG_HEAD) and len(data) > 24:
-        width, height = struct.unpack('>II', data[16:24])
-        return height, width
-    found = _jpeg_size(data) if data.startswith(_JPEG_HEAD) else None
-    return found or read_image(path).shape[:2]
+    found = header.image_size(_bytes(path))
+    return (found[1], found[0]) if found else read_image(path).shape[:2]
 
 
 def read_json(path: Path) -> Any:
@@ -195,15 +189,3 @@ def _decoded(path: Path, flag: int) -> NDArray:
     if array is None:
         raise DatasetError(f'{path} cannot be decoded as an image ({len(data)} bytes).')
     return array
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Return (height, width) from the start-of-frame segment of a JPEG; ``None`` without one."""
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker in _START_OF_FRAME:
-            height, width = struct.unpack('>HH', data[at + 5 : at + 9])
-            return height, width
-        at += 2 + struct.unpack('>H', data[at + 2 : at + 4])[0]
-    return None
