@@ -46,6 +46,11 @@ def test_the_camera_info_may_be_recorded_four_images_later_but_not_five(tmp_path
     assert pair(tmp_path / 'late', items)[0] == (1, 90.0)
 
 
+def test_an_image_waits_although_a_later_one_has_its_camera_info(tmp_path: Path):
+    items = [info(9, 90.0), image(1), image(2), info(2, 20.0), info(1, 10.0)]
+    assert pair(tmp_path, items) == [(1, 10.0), (2, 20.0)]
+
+
 def test_without_an_equal_stamp_the_newest_camera_info_before_the_image_counts(tmp_path: Path):
     items = [info(100, 10.0), image(1), info(200, 20.0), image(2), image(3), info(300, 30.0)]
     assert pair(tmp_path, items) == [(1, 10.0), (2, 20.0), (3, 20.0)]

@@ -94,6 +94,15 @@ def test_a_folder_without_metadata_is_not_a_bag(tmp_path: Path):
             BagReader(path)
 
 
+def test_a_bag_is_named_by_its_folder_or_an_existing_storage_file(tmp_path: Path):
+    bag = write_words(tmp_path / 'bag.mcap')
+    with BagReader(bag) as reader:
+        assert reader.path == bag
+    for name in ('none.mcap', 'metadata.yaml'):
+        with pytest.raises(BagError, match=f'{name} is not a rosbag2'):
+            BagReader(bag / name)
+
+
 def test_damaged_metadata_are_one_error(tmp_path: Path):
     (tmp_path / 'metadata.yaml').write_text('a: [')
     with pytest.raises(BagError, match='cannot be opened'):
