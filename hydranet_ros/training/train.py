@@ -80,10 +80,9 @@ def train(
         raise TrainingError(f'{last} exists. Add --resume to continue, or choose another folder.')
     seed_everything(config.seed, workers=True, verbose=False)
     sets = [open_dataset(item, roots) for item in config.data]
-    checked = [(name, item, open_dataset(item, roots))
-               for name, item in zip(config.validation_names, config.validation)]  # fmt: skip
+    validation = [open_dataset(item, roots) for item in config.validation]
     if not last.exists():
-        for item, samples in (*zip(config.data, sets), *((b, c) for _, b, c in checked)):
+        for item, samples in zip((*config.data, *config.validation), (*sets, *validation)):
             first, end = item.channels or (0, config.network.num_classes)
             check_dataset(samples, end - first)
     learner = _learner(config, roots, None if last.exists() else init_from)
@@ -91,7 +90,8 @@ def train(
         # Lightning recommends logging services and more workers, and warns of files in the output.
         warnings.simplefilter('ignore')
         logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-        trainer = _trainer(config, output, hardware, max_time, Validation(checked, last))
+        named = list(zip(config.validation_names, config.validation, validation))
+        trainer = _trainer(config, output, hardware, max_time, Validation(named, last))
         batches = BatchSource(sets, config, rank=trainer.global_rank)
         _fit(trainer, learner, batches, last if last.exists() else None)
     if trainer.global_step < config.total_steps:

@@ -1,1 +1,1 @@
-"""Data sets on disk as samples: one module a family of layouts, one catalogue of all kinds."""
+"""Data sets on disk: one module per family of layouts, and the table of all kinds."""

@@ -76,7 +76,7 @@ def test_a_check_reads_the_annotations_but_not_the_image(labeled: Path) -> None:
     assert (checked.labels == 1).all()
 
 
-def test_stored_values_beside_zero_may_mean_unknown_depth(tmp_path: Path) -> None:
+def test_stored_values_besides_zero_may_mean_unknown_depth(tmp_path: Path) -> None:
     paths = tmp_path / 'a.png', tmp_path / 'a.depth.png'
     write(paths[0], np.zeros((1, 3, 3), np.uint8))
     write(paths[1], np.array([[0, 500, 9]], np.uint16))
