@@ -61,25 +61,30 @@ class Process:
 
     :param environment: complete environment of the child.
     :param log: file for its output, except for events (see :meth:`next_event`).
+    :param folder: working folder of the child; ``None`` for that of the parent.
     """
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], log: Path,
+        folder: Path | None = None,
+    ) -> None:  # fmt: skip
         self.log = log
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._popen = subprocess.Popen(
             command, env=dict(environment), text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace', bufsize=1,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent, cwd=folder,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     @classmethod
     def of_module(
-        cls, module: str, *arguments: str, environment: Mapping[str, str], log: Path
-    ) -> Process:
+        cls, module: str, *arguments: str, environment: Mapping[str, str], log: Path,
+        folder: Path | None = None,
+    ) -> Process:  # fmt: skip
         """Start a Python module with this interpreter."""
-        return cls([sys.executable, '-m', module, *arguments], environment, log)
+        return cls([sys.executable, '-m', module, *arguments], environment, log, folder)
 
     @property
     def pid(self) -> int:

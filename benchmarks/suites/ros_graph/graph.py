@@ -33,17 +33,20 @@ class GraphSetup:
     Processes to start.
 
     :param profile: whether all processes use the package's DDS profile, or Fast DDS defaults.
+    :param model: model file; ``None`` for that of the preset.
     :param options: options of the node as a worker (``executor``, ``traced``, ``skip_late``);
         ``None`` for the command ``hydranet run``.
+    :param checkout: checkout whose command is run; ``None`` for the installed package.
     """
 
     name: str
-    model: Path
+    model: Path | None = None
     threads: int = 0
     profile: bool = True
     cameras: int = 1
     subscribers: int = 1
     options: Mapping[str, Any] | None = None
+    checkout: Path | None = None
 
 
 class RosGraph:
@@ -238,9 +241,10 @@ class Received:
             previous[item['node']] = item
             if last is not None and self._begin <= item['at'] <= end:
                 cycle = 1e3 * (item['at'] - last['at'])
-                found.append(
-                    Frame(item['age_ms'], item['total_ms'], cycle, last['age_ms'] + cycle / 2)
-                )
+                found.append(Frame(
+                    item['age_ms'], item['total_ms'], cycle, last['age_ms'] + cycle / 2,
+                    item['engine_ms'],
+                ))  # fmt: skip
         return found
 
 
@@ -261,13 +265,19 @@ def start_graph(setup: GraphSetup, folder: Path) -> Iterator[RosGraph]:
         domain = stack.enter_context(free_domain())
         variables = environment(domain, profile=setup.profile)
 
-        def start(name: str, module: str, *arguments: str) -> Process:
+        def start(
+            name: str, module: str, *arguments: str, checkout: Path | None = None
+        ) -> Process:
             log = folder / f'{setup.name}_{name}.log'
-            return stack.enter_context(
-                Process.of_module(module, *arguments, environment=variables, log=log)
-            )
+            found = variables | {'PYTHONPATH': str(checkout)} if checkout else variables
+            return stack.enter_context(Process.of_module(
+                module, *arguments, environment=found, log=log, folder=checkout
+            ))  # fmt: skip
 
-        nodes = [start(f'node{i}', *_node_command(setup, i)) for i in range(setup.cameras)]
+        nodes = [
+            start(f'node{i}', *_node_command(setup, i), checkout=setup.checkout)
+            for i in range(setup.cameras)
+        ]
         cameras = [
             start(f'camera{i}', WORKERS, 'camera',
                   json.dumps({'size': SIZE, 'namespace': namespace(i)}))
@@ -284,7 +294,9 @@ def start_graph(setup: GraphSetup, folder: Path) -> Iterator[RosGraph]:
 def _node_command(setup: GraphSetup, index: int) -> tuple[str, ...]:
     """Return the module and the arguments of a node."""
     remap = ['--ros-args', '-r', f'__ns:={namespace(index)}']
-    values = {'model': str(setup.model), 'provider': 'cpu', 'threads': setup.threads}
+    values: dict[str, Any] = {'provider': 'cpu', 'threads': setup.threads}
+    if setup.model is not None:
+        values['model'] = str(setup.model)
     if setup.options is not None:
         options = {**setup.options, 'parameters': values, 'arguments': remap}
         return WORKERS, 'node', json.dumps(options)

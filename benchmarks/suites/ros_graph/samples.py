@@ -21,12 +21,14 @@ class Frame:
     :param total: part of the age spent in the node's callback.
     :param cycle: time since the previous publication.
     :param previous_age: mean age of the previous result during that cycle.
+    :param engine: part of the total that the network took.
     """
 
     age: float
     total: float
     cycle: float
     previous_age: float
+    engine: float = 0.0
 
 
 @dataclass(frozen=True)

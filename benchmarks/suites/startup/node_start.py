@@ -127,18 +127,21 @@ class NodeStarter:
 
         return received
 
-    def first_result(self, variables: Mapping[str, str] | None = None) -> Start:
+    def first_result(
+        self, variables: Mapping[str, str] | None = None, checkout: Path | None = None
+    ) -> Start:
         """
         Start the node while the camera publishes; stop it after some frames.
 
         :param variables: additional environment variables of the node.
+        :param checkout: checkout to start; ``None`` for the installed package.
         :raises BenchError: if nothing is published, or the node does not end cleanly.
         """
         self._received.clear()
         self._sending = True
         start = Start()
         try:
-            with self._start(variables or {}) as node:
+            with self._start(variables or {}, checkout) as node:
                 node.wait(lambda: len(self._received) == len(TOPICS))
                 start.cpu = cpu_seconds(node.pid)
                 start.first = {topic: self._received[topic][0] - node.begin for topic in TOPICS}
@@ -149,20 +152,24 @@ class NodeStarter:
             self._sending = False
         return start
 
-    def memory_at_rest(self) -> float:
+    def memory_at_rest(self, checkout: Path | None = None) -> float:
         """
         Start the node without images; return its resident memory in 10^6 bytes.
 
+        :param checkout: checkout to start; ``None`` for the installed package.
         :raises BenchError: if it does not become active.
         """
         self._sending = False
-        with self._start({}) as node:
+        with self._start({}, checkout) as node:
             node.wait(lambda: node.logged_at(_ACTIVE) > 0)
             time.sleep(_SETTLE)
             return resident_mb(node.pid)
 
-    def _start(self, variables: Mapping[str, str]) -> _NodeProcess:
-        return _NodeProcess(self._command(), self._environment(variables), self._timeout)
+    def _start(self, variables: Mapping[str, str], checkout: Path | None) -> _NodeProcess:
+        environment = self._environment(variables)
+        if checkout is not None:
+            environment['PYTHONPATH'] = str(checkout)
+        return _NodeProcess(self._command(), environment, self._timeout, checkout)
 
     def _command(self) -> list[str]:
         command = [sys.executable, '-m', 'hydranet_ros', 'run', 'street']
@@ -186,14 +193,16 @@ class _NodeProcess:
     """Process of the node, with the time of each line of its log."""
 
     def __init__(
-        self, command: list[str], environment: dict[str, str], timeout: float
+        self, command: list[str], environment: dict[str, str], timeout: float,
+        folder: Path | None,
     ) -> None:  # fmt: skip
         self._timeout = timeout
         self._lines: list[tuple[float, str]] = []
         self.begin = time.monotonic()
         self._process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
+            command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            cwd=folder,
+        )  # fmt: skip
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

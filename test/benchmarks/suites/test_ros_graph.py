@@ -84,8 +84,10 @@ import time
 from benchmarks.harness.processes import Commands, emit_event
 for index in range(2):
     emit_event(node='/camera0', output='mask', stamp=index, latency_ms=5.0)
-    emit_event(node='/camera0', output='timing', at=10.0 + index, age_ms=20.0, total_ms=9.0)
-emit_event(done=True, output='timing', node='', at=0.0, age_ms=0.0, total_ms=0.0)
+    emit_event(node='/camera0', output='timing', at=10.0 + index, age_ms=20.0, total_ms=9.0,
+               engine_ms=8.0)
+emit_event(done=True, output='timing', node='', at=0.0, age_ms=0.0, total_ms=0.0,
+           engine_ms=0.0)
 Commands().serve(print, lambda: time.sleep(0.01))
 """
 
@@ -100,3 +102,4 @@ def test_missing_samples_are_named_when_the_time_is_over(tmp_path: Path):
         assert received.latencies()['mask'] == [5.0, 5.0]
         (frame,) = received.frames(end=20.0)
         assert (frame.age, frame.cycle, frame.previous_age) == (20.0, 1000.0, 520.0)
+        assert (frame.total, frame.engine) == (9.0, 8.0)
