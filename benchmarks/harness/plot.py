@@ -38,6 +38,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         raise BenchError('There is nothing to plot: no measured suite has a chart.')
     heights = [_height(suite) for suite in suites]
     figure = Figure(figsize=(8, sum(heights) + 0.5), layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.15)
     axes = figure.subplots(len(suites), 1, squeeze=False, height_ratios=heights).ravel()
     for axis, suite in zip(axes, suites):
         _panel(axis, suite['chart'], suite['runs'])
@@ -49,7 +50,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     )  # fmt: skip
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=120)
     except (OSError, ValueError) as err:
         raise BenchError(f'{path} cannot be written: {err}.') from err
 
@@ -81,9 +82,7 @@ def _panel(axis: Any, chart: Mapping[str, Any], runs: Mapping[str, Any]) -> None
     for title in chart['runs']:
         run = runs[title]
         position += _GAP / _BAR
-        axis.text(
-            0, position - 0.65, title, fontsize=9, fontweight='bold', color=_TEXT, va='bottom'
-        )
+        axis.text(0, position - 0.65, f' {title}', fontsize=9, color=_TEXT, va='bottom')
         for name in _shown(chart, run):
             _bar(axis, position, run[name], ours=name in chart['ours'],
                  ratio=_ratio(run, name, chart['reference']))  # fmt: skip
@@ -97,7 +96,8 @@ def _panel(axis: Any, chart: Mapping[str, Any], runs: Mapping[str, Any]) -> None
     axis.set_ylim(position - 0.3, 0)
     axis.set_xlim(0, _ROOM * longest)
     axis.set_xlabel('median time [ms] (lower is better)', fontsize=9)
-    axis.set_title(chart['title'], fontsize=11, loc='left')
+    ratio = f' (ratio to {chart["reference"]})' if chart['reference'] else ''
+    axis.set_title(f'{chart["title"]}{ratio}', fontsize=10, loc='left')
     axis.tick_params(axis='y', length=0)
     axis.tick_params(axis='x', labelsize=8)
     for side in ('top', 'right'):
