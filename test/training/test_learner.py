@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from train_tools import make_learner
 
 from hydranet_ros.errors import TrainingError
 from hydranet_ros.network.hydranet import HydraNetConfig, build_hydranet
+from hydranet_ros.training.config import LossSettings
+from hydranet_ros.training.learner import depth_loss
+from hydranet_ros.training.losses import berhu_loss, relative_loss, silog_loss
 
 
 @pytest.fixture
@@ -164,3 +168,28 @@ def test_encoder_and_decoder_are_clipped_separately(learner, clip: float) -> Non
         assert [norm.item() for norm in norms] == pytest.approx([clip, clip], rel=1e-3)
     else:
         assert min(norms) > 100
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('silog', silog_loss), ('relative', relative_loss), ('berhu', berhu_loss),
+        ('berhu_official', partial(berhu_loss, official=True)),
+    ],
+)  # fmt: skip
+def test_the_settings_select_the_depth_loss(name: str, expected) -> None:
+    torch.manual_seed(0)
+    prediction, target = torch.rand(2, 1, 4, 5) * 30 - 5, torch.rand(2, 8, 10) * 30
+    settings = LossSettings(depth_loss=name, variance_focus=0.85)
+    assert depth_loss(prediction, target, settings) == expected(prediction, target)
+
+
+def test_a_network_of_normals_alone_trains_by_their_loss(learner) -> None:
+    joint, source = learner(network={'tasks': ['normals']}, losses={})
+    normals = torch.zeros(4, 3, 32, 48)
+    normals[:, 2] = -1
+    joint.log = lambda *_, **__: None
+    batch = source.batch(0)._replace(normals=normals)
+    assert set(joint.losses(batch)) == {'normals'}
+    joint.training_step(batch, 0).backward()
+    assert joint.network.decoder.heads['normals'].out.weight.grad.abs().max() > 0
