@@ -27,6 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def save_bag_images(bag: Path, folder: Path) -> None:
     if not data:
         raise BenchError(f'{bag} has no images on {_BAG_TOPIC}.')
     for index in range(0, len(data), -(-len(data) // _BAG_IMAGES)):
-        message = store.deserialize_cdr(data[index], 'sensor_msgs/msg/CompressedImage')
+        message: Any = store.deserialize_cdr(data[index], 'sensor_msgs/msg/CompressedImage')
         bgr = cv2.imdecode(np.asarray(message.data), cv2.IMREAD_COLOR)
         np.save(folder / f'{index:03d}.npy', cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 

@@ -29,6 +29,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as err:
         raise MissingDependencyError(
             "A plot needs matplotlib: pip install 'hydranet_ros[bench]'"
@@ -37,8 +38,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     if not suites:
         raise BenchError('There is nothing to plot: no measured suite has a chart.')
     heights = [_height(suite) for suite in suites]
-    figure = Figure(figsize=(8, sum(heights) + 0.5), layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.15)
+    figure = Figure(figsize=(8, sum(heights) + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.15))
     axes = figure.subplots(len(suites), 1, squeeze=False, height_ratios=heights).ravel()
     for axis, suite in zip(axes, suites):
         _panel(axis, suite['chart'], suite['runs'])

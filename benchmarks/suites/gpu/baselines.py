@@ -219,7 +219,7 @@ def _providers(folder: Path, stream: Any) -> list[tuple[str, str, list]]:
 def _session(path: Path, providers: list, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
     import torch
 
-    from hydranet_ros.inference.providers import import_runtime
+    from hydranet_ros.inference.onnx_session import import_runtime
 
     runtime = import_runtime()
     options = runtime.SessionOptions()
