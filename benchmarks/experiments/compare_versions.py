@@ -128,10 +128,10 @@ def run_worker(checkout: Path, task: str, folder: Path) -> dict[str, str]:
     )  # fmt: skip
     if done.returncode:
         raise BenchError(f'{task} failed in {checkout}:\n{done.stderr.strip()[-2000:]}')
-    answer = json.loads(done.stdout)
-    if Path(answer['package']) != checkout / 'hydranet_ros':
-        raise BenchError(f'{task} ran the package in {answer["package"]}; expected {checkout}.')
-    return answer['sha256']
+    response = json.loads(done.stdout)
+    if Path(response['package']) != checkout / 'hydranet_ros':
+        raise BenchError(f'{task} ran the package in {response["package"]}; expected {checkout}.')
+    return response['sha256']
 
 
 def save_bag_images(bag: Path, folder: Path) -> None:

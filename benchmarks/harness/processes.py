@@ -20,7 +20,7 @@ from typing import Any
 from hydranet_ros.errors import BenchError
 
 TIMEOUT = 300.0
-"""Seconds until a child that neither answers nor ends is an error: it then hangs."""
+"""Seconds after which a silent child counts as hanging."""
 STOP_TIMEOUT = 60.0
 _EVENT_PREFIX = '@'
 _LOG_LINES = 15
