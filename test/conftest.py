@@ -1,29 +1,29 @@
-"""What several test files share: the folder of real images, and the isolated ROS domain."""
+"""Shared fixtures: real images, an isolated ROS domain, a small model, the log."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import random
 import signal
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-# A shell has what it starts in the background ignore SIGINT; the processes of the tests, which are
-# ended by it, would inherit that.
+# Background jobs of a shell ignore SIGINT, and the processes that tests end with it would inherit
+# that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = 'HYDRANET_DATA'
+TIMEOUT = 60.0
+"""Seconds to wait for a condition; a busy machine is several times slower than an idle one."""
 
-# Child processes find the benchmarks, which only run from a checkout and are never installed.
+# Child processes find the benchmarks, which run only from a checkout and are never installed.
 os.environ['PYTHONPATH'] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
 )
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope='session')
 def data_dir(request: pytest.FixtureRequest) -> Path:
-    """Return the folder of real images; the test is skipped where there is none."""
+    """Return the folder of real images; skip the test if there is none."""
     given = request.config.getoption('--data')
     folder = Path(given) if given else ROOT.parent / 'shared' / 'data'
     if not folder.is_dir():
@@ -48,23 +48,21 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
 
 
 def benchmark(name: str) -> ModuleType:
-    """Return an experiment of ``benchmarks/experiments`` as a module."""
+    """Import an experiment of ``benchmarks/experiments``."""
     return importlib.import_module(f'benchmarks.experiments.{name}')
 
 
 @pytest.fixture
 def domain_id() -> Iterator[int]:
-    """Hold a ROS domain that no other test on this machine holds, by locking a port."""
-    for domain in random.SystemRandom().sample(range(1, 101), 100):
-        with socket.socket() as lock, suppress(OSError):
-            lock.bind(('127.0.0.1', 32768 - 200 + domain))
-            yield domain
-            return
-    pytest.fail('no free ROS domain between 1 and 100')
+    """Reserve a ROS domain that no other test on this machine uses."""
+    from hydranet_ros.ros.domains import free_domain
+
+    with free_domain() as domain:
+        yield domain
 
 
 class Ros:
-    """A ROS context of its own, an executor that spins in a thread, and a client node."""
+    """A ROS context, an executor that spins in a thread, and a client node."""
 
     def __init__(self, domain: int) -> None:
         import rclpy
@@ -73,7 +71,7 @@ class Ros:
 
         from hydranet_ros.ros.dds_profile import apply_dds_profile
 
-        # A camera with stock settings loses large images on the way to a best-effort listener.
+        # With default settings, large images do not reach a best-effort subscriber.
         apply_dds_profile()
         self.domain = domain
         self.context = rclpy.Context()
@@ -81,8 +79,8 @@ class Ros:
         self.client = Node('client', context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.client)
-        self.nodes: list = []
-        self._clients: dict = {}
+        self.nodes: list[Any] = []
+        self._clients: dict[str, Any] = {}
         self._running = True
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -91,20 +89,20 @@ class Ros:
         while self._running:
             self.executor.spin_once(timeout_sec=0.05)
 
-    def add(self, node):
-        """Spin a node too, and destroy it at the end."""
+    def add(self, node: Any) -> Any:
+        """Spin a node, too, and destroy it at the end."""
         self.nodes.append(node)
         self.executor.add_node(node)
         return node
 
-    def hear(self, kind, topic: str, profile=10) -> list:
-        """Return the list that the topic's messages are appended to."""
-        heard: list = []
-        self.client.create_subscription(kind, topic, heard.append, profile)
-        return heard
+    def collect(self, kind: type, topic: str, profile: Any = 10) -> list[Any]:
+        """Subscribe to a topic; return the list to which its messages are appended."""
+        messages: list[Any] = []
+        self.client.create_subscription(kind, topic, messages.append, profile)
+        return messages
 
-    def call(self, kind, service: str, request, timeout: float = 10.0):
-        """Call a service and return its answer."""
+    def call(self, kind: Any, service: str, request: Any, timeout: float = TIMEOUT) -> Any:
+        """Call a service; return its response."""
         if service not in self._clients:
             self._clients[service] = self.client.create_client(kind, service)
         client = self._clients[service]
@@ -124,8 +122,15 @@ class Ros:
         self.context.try_shutdown()
 
 
-def wait_for(condition, timeout: float = 10.0, what='') -> None:
-    """Wait on a steady clock until a condition holds; ``what`` (or what it returns) is said."""
+def wait_for(
+    condition: Callable[[], Any], timeout: float = TIMEOUT, what: str | Callable[[], str] = ''
+) -> None:
+    """
+    Wait until a condition holds; fail the test after the timeout.
+
+    :param timeout: seconds; long enough for a busy machine.
+    :param what: description of the condition for the failure, or a function that returns it.
+    """
     until = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > until:
@@ -137,7 +142,7 @@ def wait_for(condition, timeout: float = 10.0, what='') -> None:
 
 @pytest.fixture
 def ros(domain_id: int) -> Iterator[Ros]:
-    """Return a :class:`Ros` on a domain of its own; skipped where rclpy is missing."""
+    """Return a :class:`Ros` on a domain of its own; skip the test without rclpy."""
     pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
     made = Ros(domain_id)
     yield made
@@ -145,16 +150,16 @@ def ros(domain_id: int) -> Iterator[Ros]:
 
 
 @pytest.fixture(scope='session')
-def tiny_model(tmp_path_factory) -> Path:
-    """Return a small model whose answers can be told from the picture."""
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small model whose predictions can be computed from the image."""
     from model_factory import make_model
 
     return make_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
 
 
 @pytest.fixture
-def log(capfd: pytest.CaptureFixture[str]):
-    """Return a function that gives all that was logged so far, as a terminal shows it."""
+def log(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Return a function that returns everything logged so far, as a terminal shows it."""
     parts: list[str] = []
 
     def text() -> str:

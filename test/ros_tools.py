@@ -1,4 +1,4 @@
-"""Messages that the node's tests send."""
+"""Messages that the tests of the node send."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ FRAME = 'camera_optical'
 
 
 def header(second: int, frame: str = FRAME) -> Header:
+    """Return a header with the stamp ``second`` + 0.123456789 s."""
     made = Header(frame_id=frame)
     made.stamp.sec, made.stamp.nanosec = second, 123_456_789
     return made
 
 
-def picture(second: int, size=(48, 64), frame: str = FRAME) -> Image:
-    """Return a picture whose upper half is sky to the test model, its lower half road."""
+def image_message(second: int, size: tuple[int, int] = (48, 64), frame: str = FRAME) -> Image:
+    """Return an image whose upper half is sky to the test model, and whose lower half is road."""
     pixels = np.zeros((*size, 3), np.uint8)
     pixels[: size[0] // 2] = (10, 20, 200)
     pixels[size[0] // 2 :] = (204, 100, 50)
     return fill_image(Image(), pixels, 'rgb8', header(second, frame))
 
 
-def camera(second: int = 1, size=(48, 64), focal: float = 100.0, frame: str = FRAME) -> CameraInfo:
+def camera_info(
+    second: int = 1, size: tuple[int, int] = (48, 64), focal: float = 100.0, frame: str = FRAME
+) -> CameraInfo:
+    """Return the camera info of an undistorted camera with a centered principal point."""
     height, width = size
     return CameraInfo(
         header=header(second, frame), height=height, width=width, distortion_model='plumb_bob',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from hydranet_ros.errors import DomainError
 
@@ -24,8 +24,11 @@ def free_domain() -> Iterator[int]:
     :raises DomainError: if every domain is reserved.
     """
     for domain in random.SystemRandom().sample(_DOMAINS, len(_DOMAINS)):
-        with socket.socket() as lock, suppress(OSError):
-            lock.bind(('127.0.0.1', _FIRST_PORT + domain))
+        with socket.socket() as lock:
+            try:
+                lock.bind(('127.0.0.1', _FIRST_PORT + domain))
+            except OSError:
+                continue
             yield domain
             return
     raise DomainError(

@@ -1,4 +1,4 @@
-"""Counts, ages and the health that diagnostics tell."""
+"""The diagnostics messages: levels, texts and values."""
 
 from __future__ import annotations
 
@@ -6,89 +6,121 @@ import pytest
 
 pytest.importorskip('diagnostic_msgs', reason='diagnostic_msgs is not installed (extra: ros)')
 
-from hydranet_ros.ros.diagnostics import CAMERA_TIMEOUT, ERROR, OK, STALE, WARN, health_status
-from hydranet_ros.ros.frame_statistics import FrameStatistics
+from hydranet_ros.ros.diagnostics import (
+    CAMERA_TIMEOUT,
+    ERROR,
+    OK,
+    STALE,
+    WARN,
+    health_status,
+    timing_status,
+)
+from hydranet_ros.ros.frame_statistics import Counters, FrameStatistics
 
-A, B, UNKNOWN = (1,), (2,), ()
-
-
-def dropped(*numbers) -> int:
-    timing = FrameStatistics()
-    for moment, number in enumerate(numbers):
-        timing.record_arrival(number, moment)
-    assert timing.counters.received == len(numbers)
-    return timing.counters.dropped
-
-
-@pytest.mark.parametrize(
-    ('numbers', 'expected'),
-    [
-        ([], 0),
-        ([(A, 7)], 0),
-        ([(A, 1), (A, 2), (A, 5)], 2),
-        ([(A, 1000), (B, 1), (A, 1001), (B, 4)], 2),
-        ([(A, 50), (A, 1), (A, 3)], 1),
-        ([(UNKNOWN, 1), (UNKNOWN, 4)], 2),
-        ([(UNKNOWN, 50), (UNKNOWN, 1), (UNKNOWN, 3)], 1),
-        ([(UNKNOWN, 10), (UNKNOWN, 1000), (UNKNOWN, 11), (UNKNOWN, 1001)], 0),
-        ([None, None], 0),
-    ],
-    ids=['none', 'first', 'gap', 'two publishers', 'restart', 'gap of unknown',
-         'restart of unknown', 'two unknown publishers', 'no numbers'],
-)  # fmt: skip
-def test_drops_are_gaps_in_the_numbers_of_each_publisher(numbers, expected):
-    assert dropped(*numbers) == expected
+COUNTS = [('frames_in', '5'), ('frames_out', '2'), ('frames_idle', '1'), ('frames_failed', '3'),
+          ('frames_dropped', '4')]  # fmt: skip
+COUNTERS = Counters(received=5, published=2, idle=1, failed=3, dropped=4)
 
 
-def health(timing: FrameStatistics, **changes):
-    arguments = {'active': True, 'now': 100.0, 'max_age': 1.0, **changes}
-    return health_status('hydranet', timing, {'provider': 'cpu'}, **arguments)
+def values(status) -> list[tuple[str, str]]:
+    return [(item.key, item.value) for item in status.values]
+
+
+def test_timing_has_stages_age_and_counts():
+    status = timing_status('/hydranet', {'decode': 1.25, 'total': 20.0}, 0.0305, COUNTERS)
+    assert (status.level, status.name, status.message) == (OK, '/hydranet: timing', '')
+    assert values(status) == [
+        ('decode_ms', '1.250'), ('total_ms', '20.000'), ('age_ms', '30.500'), *COUNTS,
+    ]  # fmt: skip
 
 
 def running(age: float = 0.1, now: float = 100.0) -> FrameStatistics:
-    timing = FrameStatistics()
-    timing.record_arrival(None, now)
-    timing.record_frame(age, now)
-    return timing
+    """Return the statistics of a node that has just published one frame."""
+    statistics = FrameStatistics()
+    statistics.record_arrival(None, now)
+    statistics.record_frame(age, now)
+    return statistics
+
+
+def health(statistics: FrameStatistics, **changes):
+    arguments = {'active': True, 'now': 100.0, 'max_age': 1.0, **changes}
+    return health_status('/hydranet', statistics, {'provider': 'cpu'}, **arguments)
+
+
+def judged(statistics: FrameStatistics, **changes) -> tuple[bytes, str]:
+    status = health(statistics, **changes)
+    return status.level, status.message
+
+
+def test_health_has_facts_rate_age_and_counts():
+    statistics = running(age=0.0123)
+    statistics.record_frame(0.4567, 100.5)
+    statistics.counters = COUNTERS
+    status = health_status(
+        '/hydranet', statistics, {'preset': 'street', 'provider': 'cuda'}, active=True,
+        now=101.0, max_age=1.0,
+    )  # fmt: skip
+    assert (status.name, status.hardware_id) == ('/hydranet', 'cuda')
+    assert values(status) == [
+        ('preset', 'street'), ('provider', 'cuda'), ('rate_hz', '2.00'), ('age_ms', '456.7'),
+        *COUNTS,
+    ]  # fmt: skip
+
+
+def test_health_without_a_model_or_a_frame_has_no_provider_and_no_age():
+    status = health_status('/hydranet', FrameStatistics(), {}, active=False, now=0.0, max_age=1.0)
+    assert status.hardware_id == ''
+    assert [key for key, _ in values(status)] == ['rate_hz', *(key for key, _ in COUNTS)]
 
 
 def test_a_running_node_is_ok():
-    status = health(running())
-    assert (status.level, status.message) == (OK, 'running')
-    assert status.hardware_id == 'cpu'
+    assert judged(running()) == (OK, 'running')
 
 
-def test_before_the_first_image_and_while_inactive_it_is_stale():
-    assert health(FrameStatistics()).level == STALE
-    assert health(running(), active=False).level == STALE
+def test_a_node_without_subscribers_is_ok():
+    statistics = FrameStatistics()
+    statistics.record_arrival(None, 100.0)
+    assert judged(statistics) == (OK, 'no subscribers')
 
 
-def test_a_failed_transition_is_an_error_though_the_node_is_not_active():
-    status = health(FrameStatistics(), active=False, problem='configure failed: x.onnx is not a model')
-    assert status.level == ERROR and 'x.onnx' in status.message
+def test_a_node_is_stale_while_inactive_and_before_the_first_image():
+    assert judged(running(), active=False) == (STALE, 'not active')
+    assert judged(FrameStatistics()) == (STALE, 'no image yet')
 
 
-def test_a_camera_that_fell_silent_is_an_error_even_if_nobody_listened_before():
-    timing = running(now=100.0)
-    timing.counters.idle = 3
-    assert health(timing, now=100.0 + CAMERA_TIMEOUT - 0.1).level == OK
-    status = health(timing, now=100.0 + CAMERA_TIMEOUT + 0.1)
-    assert status.level == ERROR and 'no image for' in status.message
+def test_a_failed_transition_is_an_error_in_every_state():
+    for active in (False, True):
+        found = judged(running(), active=active, problem='configure failed: no model')
+        assert found == (ERROR, 'configure failed: no model')
 
 
-def test_a_failed_frame_is_an_error_and_old_results_or_a_bad_camera_a_warning():
-    timing = running()
-    timing.last_error = 'step is 10'
-    assert (health(timing).level, health(timing).message) == (ERROR, 'step is 10')
-    assert health(running(age=2.0)).level == WARN
-    assert health(running(age=2.0), max_age=0.0).level == OK
-    status = health(running(), camera_problem='not calibrated')
-    assert (status.level, status.message) == (WARN, 'not calibrated')
+def test_a_silent_camera_is_an_error_after_five_seconds():
+    assert CAMERA_TIMEOUT == 5.0
+    assert judged(running(now=100.0), now=105.0) == (OK, 'running')
+    assert judged(running(now=100.0), now=105.06) == (ERROR, 'no image for 5.1 s')
 
 
-def test_the_rate_is_of_the_last_seconds():
-    timing = FrameStatistics()
-    for number in range(20):
-        timing.record_frame(0.0, number / 10)
-    assert timing.rate(2.0) == pytest.approx(10)
-    assert timing.rate(60.0) == 0.0
+def test_a_failed_frame_is_an_error():
+    statistics = running()
+    statistics.last_error = 'step is 10'
+    assert judged(statistics, camera_problem='no camera info') == (ERROR, 'step is 10')
+
+
+def test_an_unusable_camera_info_is_a_warning():
+    assert judged(running(age=9.0), camera_problem='not calibrated') == (WARN, 'not calibrated')
+
+
+def test_results_above_the_maximum_age_are_a_warning():
+    assert judged(running(age=1.0)) == (OK, 'running')
+    assert judged(running(age=2.345)) == (WARN, 'results are 2.35 s old (max_age 1 s)')
+    assert judged(running(age=2.345), max_age=2.5) == (OK, 'running')
+
+
+def test_a_maximum_age_of_zero_is_no_limit():
+    assert judged(running(age=99.0), max_age=0.0) == (OK, 'running')
+
+
+def test_only_the_age_of_the_newest_result_counts():
+    statistics = running(age=9.0)
+    statistics.record_frame(0.1, 100.0)
+    assert judged(statistics) == (OK, 'running')

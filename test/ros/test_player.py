@@ -49,8 +49,8 @@ def play(ros):
 
 
 def test_a_bags_messages_go_out_as_they_are(ros, play):
-    heard = ros.hear(CompressedImage, '/camera/image/compressed', 100)
-    infos = ros.hear(CameraInfo, '/camera/camera_info', 100)
+    heard = ros.collect(CompressedImage, '/camera/image/compressed', 100)
+    infos = ros.collect(CameraInfo, '/camera/camera_info', 100)
     sent = play(DEMO)
     wait_for(lambda: len(heard) == 60 and len(infos) == 60)
     assert sent['/camera/image/compressed'] == 60
@@ -64,7 +64,7 @@ def test_a_bags_messages_go_out_as_they_are(ros, play):
 
 def test_the_original_timing_is_kept_times_the_rate(ros, play):
     """5.9 s of bag at four times the speed; a busy machine may only make it longer."""
-    ros.hear(CameraInfo, '/camera/camera_info', 100)
+    ros.collect(CameraInfo, '/camera/camera_info', 100)
     started = time.monotonic()
     play(DEMO, rate=4.0, delay=0.0)
     took = time.monotonic() - started
@@ -72,8 +72,8 @@ def test_the_original_timing_is_kept_times_the_rate(ros, play):
 
 
 def test_the_clock_runs_with_the_bag(ros, play):
-    ticks = ros.hear(Clock, '/clock', 1000)
-    ros.hear(CameraInfo, '/camera/camera_info', 100)
+    ticks = ros.collect(Clock, '/clock', 1000)
+    ros.collect(CameraInfo, '/camera/camera_info', 100)
     play(DEMO, clock=10.0, rate=4.0)
     wait_for(lambda: len(ticks) > 25)
     times = [tick.clock.sec + 1e-9 * tick.clock.nanosec for tick in ticks]
@@ -91,8 +91,8 @@ def folder_of_pictures(folder: Path, count: int = 4) -> Path:
 
 
 def test_pictures_go_out_in_order_with_their_camera(ros, play, tmp_path):
-    images = ros.hear(Image, '/camera/image', 100)
-    infos = ros.hear(CameraInfo, '/camera/camera_info', 100)
+    images = ros.collect(Image, '/camera/image', 100)
+    infos = ros.collect(CameraInfo, '/camera/camera_info', 100)
     camera = CameraModel(8, 6, 10.0, 10.0, 4.0, 3.0)
     sent = play(
         folder_of_pictures(tmp_path / 'p'), fps=20, rate=1, pattern='f?.png', camera=camera
@@ -111,7 +111,7 @@ def test_pictures_go_out_in_order_with_their_camera(ros, play, tmp_path):
 def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, status, mode):
     policies = (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
     heard = [
-        ros.hear(Image, '/camera/image', QoSProfile(depth=1, reliability=policy))
+        ros.collect(Image, '/camera/image', QoSProfile(depth=1, reliability=policy))
         for policy in policies
     ]
     picture = np.zeros((1080, 1920, 3), np.uint8)
@@ -130,7 +130,7 @@ def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, 
 
 @pytest.mark.parametrize('count', [1, 4])
 def test_a_loop_goes_on_in_time_until_it_is_told_to_stop(ros, tmp_path, count):
-    images = ros.hear(Image, '/camera/image', 100)
+    images = ros.collect(Image, '/camera/image', 100)
     node = ros.add(Node('player', context=ros.context))
     going = [True]
     options = PlayOptions(loop=True, fps=50, wait=10, delay=0.3, pattern='f?.png')
@@ -167,7 +167,7 @@ def test_a_type_that_is_not_installed_is_left_out_with_one_warning(ros, play, tm
             goal(header=header, image=image, f=0.0, t=0.0, valid_window=roi, min_disparity=0.0,
                  max_disparity=0.0, delta_d=0.0), 2,
         )  # fmt: skip
-    words = ros.hear(String, '/words')
+    words = ros.collect(String, '/words')
     assert play(tmp_path / 'bag') == {'/words': 1}
     wait_for(lambda: words)
 
@@ -184,7 +184,7 @@ def test_a_malformed_type_name_is_left_out_with_one_warning(ros, play, tmp_path,
         bad = bag.add_connection('/odd', kind, msgdef='string data', rihs01='RIHS01_0')
         bag.write(bad, 1, word)
         bag.write(good, 2, word)
-    words = ros.hear(String, '/words')
+    words = ros.collect(String, '/words')
     assert play(tmp_path / 'bag') == {'/words': 1}
     wait_for(lambda: words)
     assert log().count(f'not installed: {kind}.') == 1

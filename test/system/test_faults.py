@@ -17,7 +17,7 @@ from conftest import wait_for
 from model_factory import make_model
 from node_rig import Rig
 from rclpy.parameter import Parameter
-from ros_tools import camera, header, picture
+from ros_tools import camera_info, header, image_message
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
 from hydranet_ros.errors import HydranetError
@@ -44,7 +44,7 @@ def unknown_encoding(message: Image) -> None:
 @pytest.fixture
 def rig(ros, tiny_model):
     made = Rig(ros, model=str(tiny_model))
-    made.ready()
+    made.wait_until_connected()
     return made
 
 
@@ -54,29 +54,29 @@ def rig(ros, tiny_model):
      (unknown_encoding, "'rainbow9' is not supported")],
 )  # fmt: skip
 def test_a_bad_image_is_one_clear_error_and_the_next_is_answered(ros, rig, log, spoil, said):
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
-    bad = picture(1)
+    bad = image_message(1)
     spoil(bad)
     rig.images.publish(bad)
     wait_for(lambda: rig.node._statistics.counters.failed == 1)
     assert said in rig.node._statistics.last_error
-    rig.images.publish(picture(2))
+    rig.images.publish(image_message(2))
     wait_for(lambda: masks)
     assert [m.header.stamp.sec for m in masks] == [2]
     wait_for(lambda: said in log(), what='the error in the log')
 
 
 def test_an_image_above_max_pixels_costs_one_frame_and_the_limit_is_live(ros, rig, log):
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
     assert rig.set('max_pixels', 48 * 64 - 1).successful
-    rig.images.publish(picture(1))
+    rig.images.publish(image_message(1))
     wait_for(lambda: rig.node._statistics.counters.failed == 1)
     assert '64x48 = 3072 pixels; max_pixels allows 3071' in rig.node._statistics.last_error
     wait_for(lambda: 'max_pixels allows 3071' in log(), what='the error in the log')
     assert rig.set('max_pixels', 48 * 64).successful
-    rig.images.publish(picture(2))
+    rig.images.publish(image_message(2))
     wait_for(lambda: masks)
     assert [m.header.stamp.sec for m in masks] == [2]
 
@@ -85,7 +85,7 @@ def test_a_small_png_that_claims_a_large_image_costs_one_frame(ros, tiny_model):
     rig = Rig(ros, model=str(tiny_model), image_transport='compressed')
     images = ros.client.create_publisher(CompressedImage, 'image/compressed', 1)
     wait_for(lambda: images.get_subscription_count() == 1)
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
     images.publish(compressed_png(1, claimed=(4000, 4000)))
     wait_for(lambda: rig.node._statistics.counters.failed == 1)
@@ -115,10 +115,10 @@ def test_an_error_inside_the_engine_costs_one_frame(ros, rig):
         return infer(*arguments)
 
     rig.node._perception.engine.infer = broken
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: rig.node._outputs.wanted())
     for second in (1, 2, 3):
-        rig.images.publish(picture(second))
+        rig.images.publish(image_message(second))
         wait_for(lambda n=second: len(calls) == n)
     wait_for(lambda: len(masks) == 2)
     assert [m.header.stamp.sec for m in masks] == [1, 3]
@@ -131,20 +131,20 @@ def test_an_error_inside_the_engine_costs_one_frame(ros, rig):
      ({'distortion_model': 'fishy', 'd': [0.1] * 5}, "'fishy'")],
 )  # fmt: skip
 def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, log, change, said):
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
-    clouds = ros.hear(PointCloud2, '/hydranet/points')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
+    clouds = ros.collect(PointCloud2, '/hydranet/points')
     wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
-    bad = camera()
+    bad = camera_info()
     for name, value in change.items():
         setattr(bad, name, value)
-    rig.send_camera(bad)
-    rig.images.publish(picture(1))
+    rig.send_info(bad)
+    rig.images.publish(image_message(1))
     wait_for(lambda: masks)
     assert clouds == []
     wait_for(lambda: said in log(), what='the error in the log')
-    rig.infos.publish(camera(2))
+    rig.infos.publish(camera_info(2))
     wait_for(lambda: rig.node._camera.model is not None, what='a good camera info is taken')
-    rig.images.publish(picture(3))
+    rig.images.publish(image_message(3))
     wait_for(lambda: clouds)
 
 
@@ -152,11 +152,11 @@ def test_an_impossible_camera_is_named_and_costs_only_the_cloud(ros, rig, log, c
     ('frame', 'size', 'said'), [('other', (48, 64), "'other'"), ('', (24, 32), '32x24')]
 )
 def test_a_camera_info_of_another_camera_is_not_used(ros, rig, log, frame, size, said):
-    clouds = ros.hear(PointCloud2, '/hydranet/points')
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    clouds = ros.collect(PointCloud2, '/hydranet/points')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     wait_for(lambda: len(rig.node._outputs.wanted()) == 2)
-    rig.send_camera(camera(size=size, **({'frame': frame} if frame else {})))
-    rig.images.publish(picture(1))
+    rig.send_info(camera_info(size=size, **({'frame': frame} if frame else {})))
+    rig.images.publish(image_message(1))
     wait_for(lambda: masks)
     assert clouds == []
     wait_for(lambda: said in log())
@@ -191,7 +191,7 @@ def test_a_bad_model_fails_configure_with_one_line_and_a_good_one_succeeds_after
     assert 'bad.onnx' in lines[0] and said in lines[0]
     assert rig.set('model', str(tiny_model)).successful
     assert rig.change('configure') and rig.change('activate')
-    rig.ready()
+    rig.wait_until_connected()
 
 
 @pytest.mark.parametrize(

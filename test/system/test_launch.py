@@ -241,10 +241,10 @@ def test_rviz_that_is_not_installed_is_an_error_before_the_node_starts(run_launc
 
 
 def test_launch_starts_the_node_it_answers_and_ends_cleanly(ros, run_launch, tiny_model):
-    from ros_tools import picture
+    from ros_tools import image_message
     from sensor_msgs.msg import Image
 
-    masks = ros.hear(Image, '/front/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/front/hydranet/segmentation/mask')
     images = ros.client.create_publisher(Image, '/front/image_raw', 1)
     process, log = run_launch(
         'street', NODE, 'namespace:=front', 'image:=/front/image_raw', f'model:={tiny_model}'
@@ -253,7 +253,7 @@ def test_launch_starts_the_node_it_answers_and_ends_cleanly(ros, run_launch, tin
     wait_for(lambda: images.get_subscription_count() == 1)
 
     def answered() -> bool:
-        images.publish(picture(7))
+        images.publish(image_message(7))
         return bool(masks)
 
     wait_for(answered, 20)

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from conftest import ROOT, wait_for
-from ros_tools import camera, picture
+from ros_tools import camera_info, image_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 
@@ -63,14 +63,14 @@ def test_a_signal_ends_it_in_five_seconds_and_without_a_traceback(start, tiny_mo
 
 def test_a_killed_node_that_is_started_again_is_heard_again(ros, start, tiny_model):
     images = ros.client.create_publisher(Image, 'image', 1)
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     for second in (1, 2):
         process, log = start(tiny_model)
         wait_for(lambda path=log: 'active:' in path.read_text(), 30)
         wait_for(lambda: images.get_subscription_count() >= 1, 30)
 
         def answered(n=second) -> bool:
-            images.publish(picture(n))
+            images.publish(image_message(n))
             time.sleep(0.1)
             return any(m.header.stamp.sec == n for m in masks)
 
@@ -154,13 +154,13 @@ def test_under_overload_the_newest_frame_wins_and_nothing_is_queued(ros, start):
     if not model.is_file():
         pytest.skip('models/street/street.onnx is not there')
     process, log = start(model)
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     images = ros.client.create_publisher(Image, 'image', 1)
     infos = ros.client.create_publisher(CameraInfo, 'camera_info', 1)
     wait_for(lambda: images.get_subscription_count() == 1, 30)
     wait_for(lambda: infos.get_subscription_count() == 1, 30)
-    infos.publish(camera(size=(480, 640)))
-    message = picture(0, (480, 640))
+    infos.publish(camera_info(size=(480, 640)))
+    message = image_message(0, (480, 640))
     sent = 0
     until = time.monotonic() + 4
     while time.monotonic() < until:
@@ -191,9 +191,9 @@ def test_the_first_result_comes_within_three_seconds_of_the_start(ros, start):
     model = ROOT / 'models' / 'street' / 'street.onnx'
     if not model.is_file():
         pytest.skip('models/street/street.onnx is not there')
-    masks = ros.hear(Image, '/hydranet/segmentation/mask')
+    masks = ros.collect(Image, '/hydranet/segmentation/mask')
     images = ros.client.create_publisher(Image, 'image', 1)
-    message = picture(0, (480, 640))
+    message = image_message(0, (480, 640))
     times: list[float] = []
     while len(times) < 5 and (not times or min(times) > 3):
         begun = time.monotonic()
@@ -223,17 +223,17 @@ def resident(process: subprocess.Popen) -> int:
 
 def test_memory_is_flat_over_a_thousand_frames(ros, start, tiny_model):
     process, log = start(tiny_model)
-    depths = ros.hear(Image, '/hydranet/depth/image')
-    clouds = ros.hear(PointCloud2, '/hydranet/points')
+    depths = ros.collect(Image, '/hydranet/depth/image')
+    clouds = ros.collect(PointCloud2, '/hydranet/points')
     images = ros.client.create_publisher(Image, 'image', 1)
     infos = ros.client.create_publisher(CameraInfo, 'camera_info', 1)
     wait_for(lambda: 'active:' in log.read_text(), 30)
     for publisher in (images, infos):
         wait_for(lambda p=publisher: p.get_subscription_count() == 1, 30)
-    message = picture(0, (240, 320))
+    message = image_message(0, (240, 320))
 
     def both_heard() -> bool:
-        infos.publish(camera(size=(240, 320)))
+        infos.publish(camera_info(size=(240, 320)))
         images.publish(message)
         time.sleep(0.05)
         return bool(depths and clouds)
