@@ -49,7 +49,14 @@ def test_the_panels_are_image_overlay_depth_and_two_views(row):
         assert (panel[:200] == color).all()
     np.testing.assert_array_equal(panels[3], view_from_behind(row.cloud, (270, 480)))
     np.testing.assert_array_equal(panels[4], view_from_above(row.cloud, (270, 480)))
-    assert (panels[0] != COLORS[0]).any() and (panels[1] == COLORS[1]).all(), 'title on the image'
+    assert (panels[1] == COLORS[1]).all() and (panels[2] == COLORS[2]).all()
+
+
+def test_the_title_is_at_the_bottom_left_of_the_image(row):
+    sheet = contact_sheet([row], CLASSES, (0.0, 80.0))
+    rows, columns = np.nonzero((sheet[40:310, 10:490] != COLORS[0]).any(-1))
+    assert rows.min() > 240 and 259 <= rows.max() <= 264
+    assert 6 <= columns.min() <= 10 and columns.max() < 100
 
 
 def test_the_size_of_the_panels_can_be_chosen(row):
@@ -102,6 +109,17 @@ def test_the_legend_has_the_depth_colors_from_near_to_far():
     np.testing.assert_array_equal(scale[0], table[1])
     np.testing.assert_array_equal(scale[-1], table[254])
     assert (shown[:, 1000 - 130 :] == BACKGROUND).all()
+
+
+def test_the_legend_labels_five_depths():
+    """At the near end, the far end, and evenly between them; 440 pixels from first to last."""
+    shown = legend([], (0.0, 80.0), 1000)
+    text = (shown[12:34, 380:860] != shown[12, 380:860]).any((0, 2))
+    starts = [int(column) for column in np.flatnonzero(text)]
+    for part in range(5):
+        start = 4 + 110 * part
+        assert any(start - 1 <= column <= start + 6 for column in starts), part
+        assert not any(start + 45 <= column < start + 105 for column in starts), part
 
 
 def test_the_depths_of_the_legend_depend_on_the_range():
