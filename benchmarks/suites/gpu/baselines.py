@@ -6,7 +6,7 @@ Not run on hardware yet; see :mod:`benchmarks.suites.gpu.suite`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.models.official_network import official_network
+from benchmarks.suites.gpu.device_limits import WIDTHS
 from hydranet_ros.errors import BenchError
 
 if TYPE_CHECKING:
@@ -22,20 +23,7 @@ if TYPE_CHECKING:
     from hydranet_ros.network.hydranet import HydraNet
 
 PYTORCH = 'PyTorch eager, float32'
-WIDTHS = {'float32': 4, 'float16': 2, 'bfloat16': 2}
-"""Bytes of a value by precision."""
 SIZE = (480, 640)
-_GEMM_SIZE = 8192
-_COPY_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class DeviceLimits:
-    """Operations per second by precision; bytes per second of memory and of host copies."""
-
-    flops: Mapping[str, float]
-    memory: float
-    copy: float
 
 
 @dataclass
@@ -266,39 +254,3 @@ def naive_pipeline(host: torch.Tensor) -> Callable[[], None]:
         np.abs(cv2.resize(depth, image.shape[1::-1], interpolation=cv2.INTER_CUBIC))
 
     return call
-
-
-def device_limits() -> DeviceLimits:
-    """Measure matrix products by precision, a copy within the device and a copy to it."""
-    import torch
-
-    flops = {}
-    for precision in WIDTHS:
-        a, b = (
-            torch.randn(_GEMM_SIZE, _GEMM_SIZE, device='cuda', dtype=getattr(torch, precision))
-            for _ in range(2)
-        )
-        out = torch.empty_like(a)
-        flops[precision] = 2 * _GEMM_SIZE**3 / _seconds(lambda: torch.mm(a, b, out=out))  # noqa: B023
-    source = torch.empty(_COPY_BYTES, dtype=torch.uint8, device='cuda')
-    target = torch.empty_like(source)
-    memory = 2 * _COPY_BYTES / _seconds(lambda: target.copy_(source))
-    pinned = torch.empty(_COPY_BYTES // 8, dtype=torch.uint8).pin_memory()
-    part = target[: _COPY_BYTES // 8]
-    copy = (_COPY_BYTES // 8) / _seconds(lambda: part.copy_(pinned, non_blocking=True))
-    return DeviceLimits(flops, memory, copy)
-
-
-def _seconds(call: Callable[[], object], trials: int = 10) -> float:
-    """Return the shortest device time of several calls, in seconds."""
-    import torch
-
-    took = []
-    for _ in range(trials + 2):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        call()
-        end.record()
-        torch.cuda.synchronize()
-        took.append(begin.elapsed_time(end) / 1e3)
-    return min(took[2:])

@@ -38,13 +38,11 @@ from benchmarks.models.official_network import official_network
 from benchmarks.suites.gpu.baselines import (
     PYTORCH,
     SIZE,
-    WIDTHS,
-    DeviceLimits,
     Variant,
     build_variants,
-    device_limits,
     naive_pipeline,
 )
+from benchmarks.suites.gpu.device_limits import WIDTHS, DeviceLimits, device_limits
 from benchmarks.suites.gpu.layer_costs import Floors, convolutions, floors
 from benchmarks.suites.gpu.pipeline import measure_pipeline, open_providers
 from hydranet_ros.errors import BenchError, NotMeasuredError

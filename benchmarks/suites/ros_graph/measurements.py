@@ -11,12 +11,21 @@ from pathlib import Path
 from benchmarks.harness.options import BenchOptions
 from benchmarks.harness.results import Metric, Series, Table, pair_ratio
 from benchmarks.suites.ros_graph.graph import GraphSetup, RosGraph, start_graph
-from benchmarks.suites.ros_graph.samples import OUTPUTS, Samples, joined
+from benchmarks.suites.ros_graph.samples import Samples, joined
+from benchmarks.suites.ros_graph.tables import (
+    allocation_table,
+    count_metrics,
+    latency_table,
+    milliseconds,
+    one_node_metrics,
+    overload_table,
+    transport_metrics,
+    transport_table,
+)
 from benchmarks.suites.ros_graph.transport import (
     DEFAULT,
     PROFILE,
     TRANSPORTS,
-    TransportTimes,
     measure_transports,
 )
 
@@ -102,10 +111,10 @@ class Measurements:
         self.runs[CLOUD_RUN] = {name: item.latency for name, item in times.items()}
         metrics: dict[str, Metric] = {}
         for name, item in times.items():
-            metrics |= _transport_metrics(name, item)
+            metrics |= transport_metrics(name, item)
         ratio = pair_ratio(times[DEFAULT.name].latency, times[PROFILE.name].latency)
         metrics['cloud_latency_default_to_profile'] = ratio.median
-        return metrics, [_transport_table(times, f'{CLOUD_RUN}; default / profile: {ratio}')]
+        return metrics, [transport_table(times, f'{CLOUD_RUN}; default / profile: {ratio}')]
 
     def nodes(self) -> Measured:
         """Measure one node idle and at work, then several subscribers, then several cameras."""
@@ -122,8 +131,8 @@ class Measurements:
             overload = self._in_turn(graphs, CAMERA_RATE)
             metrics, tables = self._several(ours)
         metrics['idle_cpu_percent'] = idle
-        metrics |= _one_node_metrics(low, overload)
-        return metrics, [_latency_table(low), _overload_table(overload, idle), *tables]
+        metrics |= one_node_metrics(low, overload)
+        return metrics, [latency_table(low), overload_table(overload, idle), *tables]
 
     def _graph(
         self,
@@ -167,10 +176,12 @@ class Measurements:
             rows = []
             for count, items in found.items():
                 samples = self._note_shortfall(f'{count} {kind}', joined(items))
-                metrics |= _count_metrics(f'{kind}_{count}', samples)
-                rows.append([str(count), f'{samples.rate:.1f}', _ms(samples.age(50)),
-                             _ms(samples.age(95)), _ms(samples.latency('points', 50)),
-                             _ms(samples.cpu)])  # fmt: skip
+                metrics |= count_metrics(f'{kind}_{count}', samples)
+                rows.append([
+                    str(count), f'{samples.rate:.1f}',
+                    *map(milliseconds, (samples.age(50), samples.age(95),
+                                        samples.latency('points', 50), samples.cpu)),
+                ])  # fmt: skip
             tables.append(Table(f'1 to {self._plan.most} {kind}, 30 Hz input each',
                                 [kind, 'frames/s, total', 'age ms', 'age p95 ms',
                                  'cloud latency ms', 'CPU ms per frame'], rows))  # fmt: skip
@@ -197,7 +208,7 @@ class Measurements:
             'resident_growth_kb_per_frame': (after[0] - before[0]) / 1024 / max(1, count),
             'page_faults_per_frame': (after[1] - before[1]) / max(1, count),
         }  # fmt: skip
-        return metrics, [_allocation_table(metrics, count)]
+        return metrics, [allocation_table(metrics, count)]
 
     def image_policies(self) -> Measured:
         """Compare a node that skips images that waited with one that takes any; stop both."""
@@ -241,100 +252,3 @@ class Measurements:
                 graph.measure(0.5, CAMERA_RATE)
                 found.append(graph.stop_at_work())
         return sum(status != 0 for status, _ in found), max(seconds for _, seconds in found)
-
-
-def _transport_metrics(name: str, times: TransportTimes) -> dict[str, Metric]:
-    return {
-        f'cloud_latency_ms_{name}': times.latency.median,
-        f'cloud_latency_p95_ms_{name}': times.latency.p95,
-        f'cloud_publish_ms_{name}': times.publish.median,
-        **{f'cloud_loss_percent_{name}_{kind}': 100 * share for kind, share in times.loss.items()},
-    }
-
-
-def _transport_table(times: Mapping[str, TransportTimes], title: str) -> Table:
-    rows = [
-        [name, *map(_ms, (item.latency.median, item.latency.p95, item.publish.median)),
-         *(f'{100 * share:.0f}' for share in item.loss.values())]
-        for name, item in times.items()
-    ]  # fmt: skip
-    header = ['transport', 'median ms', 'p95 ms', 'publish() ms',
-              'loss at 30 Hz, reliable %', 'loss at 30 Hz, best effort %']  # fmt: skip
-    return Table(title, header, rows)
-
-
-def _one_node_metrics(
-    low: Mapping[str, Samples], overload: Mapping[str, Samples]
-) -> dict[str, Metric]:
-    metrics: dict[str, Metric] = {}
-    for name in low:
-        end = '' if name == 'profile' else f'_{name}'
-        for output in OUTPUTS:
-            metrics[f'{output}_latency_ms{end}'] = low[name].latency(output, 50)
-            metrics[f'{output}_latency_p95_ms{end}'] = low[name].latency(output, 95)
-            metrics[f'overload_{output}_latency_ms{end}'] = overload[name].latency(output, 50)
-        metrics |= {
-            f'throughput_hz{end}': overload[name].rate,
-            f'cpu_ms_per_frame{end}': overload[name].cpu,
-            f'overload_age_ms{end}': overload[name].age(50),
-            f'overload_age_p95_ms{end}': overload[name].age(95),
-            f'overload_cycle_ms{end}': overload[name].cycle,
-            f'overload_age_to_cycle_p95{end}': overload[name].age_to_cycle,
-            f'overload_newest_age_ms{end}': overload[name].newest_age,
-        }
-    return metrics
-
-
-def _latency_table(low: Mapping[str, Samples]) -> Table:
-    rows = [
-        [f'{output} ms', *(
-            f'{item.latency(output, 50):.1f} ({item.latency(output, 95):.1f})'
-            for item in low.values()
-        )] for output in OUTPUTS
-    ]  # fmt: skip
-    return Table('Latency (5 Hz input), 640x480, median (p95)', ['DDS settings', *low], rows)
-
-
-def _overload_table(overload: Mapping[str, Samples], idle: float) -> Table:
-    items = overload.values()
-    rows = [
-        *([f'{output} latency ms', *(_ms(item.latency(output, 50)) for item in items)]
-          for output in OUTPUTS),
-        ['frames/s', *(f'{item.rate:.1f}' for item in items)],
-        ['age at publication ms, median (p95)',
-         *(f'{item.age(50):.1f} ({item.age(95):.1f})' for item in items)],
-        ['cycle ms', *(_ms(item.cycle) for item in items)],
-        ['(age - 10 ms) / cycle, p95', *(f'{item.age_to_cycle:.2f}' for item in items)],
-        ['age of newest result ms', *(_ms(item.newest_age) for item in items)],
-        ['CPU ms per frame', *(_ms(item.cpu) for item in items)],
-        ['idle CPU, % of a core', f'{idle:.2f}', *[''] * (len(overload) - 1)],
-    ]  # fmt: skip
-    return Table('Latency under overload (30 Hz input), 640x480', ['DDS settings', *overload],
-                 rows)  # fmt: skip
-
-
-def _count_metrics(name: str, samples: Samples) -> dict[str, Metric]:
-    return {
-        f'{name}_throughput_hz': samples.rate,
-        f'{name}_age_p95_ms': samples.age(95),
-        f'{name}_points_latency_ms': samples.latency('points', 50),
-        f'{name}_cpu_ms_per_frame': samples.cpu,
-    }
-
-
-def _allocation_table(metrics: Mapping[str, Metric], frames: int) -> Table:
-    names = {
-        'allocated_kb_per_frame': 'peak of Python allocations, KiB (median)',
-        'kept_kb_per_frame': 'Python allocations kept, KiB',
-        'resident_growth_kb_per_frame': 'growth of resident memory, KiB',
-        'page_faults_per_frame': 'minor page faults',
-    }
-    rows = [
-        [text, '-' if metrics[key] is None else f'{metrics[key]:.1f}']
-        for key, text in names.items()
-    ]
-    return Table(f'Memory of a 640x480 frame, {frames} frames', ['', 'per frame'], rows)
-
-
-def _ms(value: float) -> str:
-    return f'{value:.1f}'

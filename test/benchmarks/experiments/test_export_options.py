@@ -53,5 +53,5 @@ def test_the_command_prints_a_row_for_each_option(tmp_path: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith('| ')]
-    assert [row.split(' | ')[0][2:] for row in rows[1:]] == list(experiment.export_options(None))
-    assert rows[1].split(' | ')[1:3] == ['0.00%', '0.00%'], 'the default equals itself'
+    assert [row.split(' | ')[0][2:] for row in rows[2:]] == list(experiment.export_options(None))
+    assert rows[2].split(' | ')[1:3] == ['0.00%', '0.00%'], 'the default equals itself'

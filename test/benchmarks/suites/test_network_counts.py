@@ -45,6 +45,10 @@ def test_graph_and_code_have_the_same_number_of_multiply_adds(official, exported
     assert count_macs(exported.read_bytes(), FEED) == sum(layer.macs for layer in layers)
     assert layers[0].macs == 35 * 49 * 32 * 27  # 3x3 on 3 channels, 32 outputs, stride 2
     assert layers[0].values == 3 * 70 * 97 + 32 * 35 * 49 + 32 * 27
+    more = convolutions(official_network(classes=40), 1, SIZE)
+    assert sum(layer.macs for layer in more) - sum(layer.macs for layer in layers) == (
+        34 * 9 * 256 * 18 * 25
+    )  # outputs of the head at a quarter of the size
     twice = convolutions(official, 2, SIZE)
     assert sum(layer.macs for layer in twice) == 2 * sum(layer.macs for layer in layers)
 

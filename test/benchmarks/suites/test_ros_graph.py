@@ -15,7 +15,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
 from benchmarks.harness.processes import Process
 from benchmarks.harness.suite_process import Outcome
-from benchmarks.suites.ros_graph.graph import Received
+from benchmarks.suites.ros_graph.received import Received
 from benchmarks.suites.ros_graph.samples import Frame, Samples, joined
 from benchmarks.suites.ros_graph.suite import run
 
