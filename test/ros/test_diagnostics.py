@@ -98,6 +98,7 @@ def test_a_silent_camera_is_an_error_after_five_seconds():
     assert CAMERA_TIMEOUT == 5.0
     assert judged(running(now=100.0), now=105.0) == (OK, 'running')
     assert judged(running(now=100.0), now=105.06) == (ERROR, 'no image for 5.1 s')
+    assert judged(running(now=2.0), now=12.0) == (ERROR, 'no image for 10.0 s')
 
 
 def test_a_failed_frame_is_an_error():
@@ -124,3 +125,5 @@ def test_only_the_age_of_the_newest_result_counts():
     statistics = running(age=9.0)
     statistics.record_frame(0.1, 100.0)
     assert judged(statistics) == (OK, 'running')
+    statistics.record_frame(3.0, 100.0)
+    assert judged(statistics) == (WARN, 'results are 3.00 s old (max_age 1 s)')

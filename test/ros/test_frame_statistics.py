@@ -66,6 +66,11 @@ def test_gaps_of_known_publishers_count_beside_several_unknown_ones():
     assert dropped(*numbers) == 2
 
 
+def test_counters_start_at_zero():
+    counters = FrameStatistics().counters
+    assert counters == Counters(received=0, published=0, idle=0, failed=0, dropped=0)
+
+
 def test_an_arrival_is_counted_with_its_time():
     statistics = FrameStatistics()
     assert (statistics.last_arrival, statistics.last_error) == (0.0, '')
@@ -102,6 +107,8 @@ def with_frames(*moments: float) -> FrameStatistics:
 def test_the_rate_is_frames_per_second():
     assert with_frames(*(0.5 * index for index in range(5))).rate(2.0) == 2.0
     assert with_frames(10.0, 10.25).rate(10.5) == 4.0
+    assert with_frames(10.0, 10.25, 11.0).rate(11.0) == 2.0
+    assert with_frames(10.0, 10.4).rate(10.5) == pytest.approx(2.5)
 
 
 def test_the_rate_counts_only_frames_within_the_window():

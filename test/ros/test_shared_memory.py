@@ -1,129 +1,159 @@
-"""Segments of killed processes are reclaimed, those of live processes stay."""
+"""Segments of ended processes are reclaimed, those of running processes are kept."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import signal
-import subprocess
-import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
 
-pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
+from hydranet_ros.ros import shared_memory as module
+from hydranet_ros.ros.shared_memory import (
+    SHARED_MEMORY,
+    free_bytes,
+    reclaim_segments,
+    shared_memory_problem,
+)
 
-from hydranet_ros.ros.dds_profile import apply_dds_profile
-from hydranet_ros.ros.shared_memory import SHARED_MEMORY, reclaim_segments, shared_memory_problem
-
-PARTICIPANT = """
-from hydranet_ros.ros.dds_profile import apply_dds_profile
-apply_dds_profile()
-import rclpy, time
-from rclpy.node import Node
-rclpy.init()
-node = Node('owner')
-print('ready', flush=True)
-time.sleep(120)
-"""
+SEGMENT, OTHER = 'fastdds_0123456789abcdef', 'fastdds_fedcba9876543210'
+KIB = 1024
 
 
-@pytest.fixture
-def participant(domain_id):
-    """Return a function that starts a process with a participant and waits until it is ready."""
-    if not SHARED_MEMORY.is_dir():
-        pytest.skip('this system has no /dev/shm')
-    running: list[subprocess.Popen] = []
-
-    def start(domain: int = domain_id) -> tuple[subprocess.Popen, set[Path]]:
-        process = subprocess.Popen(
-            [sys.executable, '-c', PARTICIPANT], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
-        )  # fmt: skip
-        running.append(process)
-        assert process.stdout.readline().strip() == 'ready'
-        maps = Path(f'/proc/{process.pid}/maps').read_text().splitlines()
-        names = {Path(line.split()[-1]) for line in maps if '/dev/shm/fastdds_' in line}
-        segments = {path for path in names if 'port' not in path.name}
-        if not segments:
-            pytest.skip('/dev/shm is too small for a segment')
-        return process, segments
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+def write(folder: Path, *names: str, size: int = 4096) -> None:
+    for name in names:
+        (folder / name).write_bytes(bytes(size))
 
 
-@pytest.mark.parametrize('reclaim', [reclaim_segments, apply_dds_profile])
-def test_a_killed_process_leaves_nothing_after_the_next_start(participant, reclaim):
-    process, segments = participant()
-    process.kill()
-    process.wait()
-    reclaim()
-    assert not any(path.exists() for path in segments)
-    assert not any(Path(f'{path}_el').exists() for path in segments)
+@contextmanager
+def locked(path: Path):
+    """Hold a lock file as Fast DDS does."""
+    with path.open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
-def test_the_segment_of_a_live_process_stays(participant):
-    process, segments = participant()
-    before = {path: path.stat().st_ino for path in segments}
-    reclaim_segments()
-    assert {path: path.stat().st_ino for path in segments} == before
-    assert all(Path(f'{path}_el').exists() for path in segments)
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
-def test_the_segment_of_a_stopped_process_stays(participant):
-    process, segments = participant()
-    process.send_signal(signal.SIGSTOP)
-    reclaim_segments()
-    assert all(path.exists() for path in segments)
+def test_the_folder_is_the_one_that_fast_dds_uses():
+    assert Path('/dev/shm') == SHARED_MEMORY
 
 
-def test_only_segments_with_a_free_lock_file_are_removed(tmp_path):
-    kept = ['fastdds_port7400', 'fastdds_port7400_el', 'sem.fastdds_port7400_mutex', 'other',
-            'fastdds_00112233445566aa', 'fastdds_ffffffffffffffff_el']  # fmt: skip
-    for name in [*kept, 'fastdds_0123456789abcdef', 'fastdds_0123456789abcdef_el']:
-        (tmp_path / name).write_bytes(bytes(4096))
+def test_an_abandoned_segment_is_removed_with_its_lock_file(tmp_path):
+    write(tmp_path, SEGMENT, OTHER, size=8192)
+    write(tmp_path, f'{SEGMENT}_el', f'{OTHER}_el', size=0)
+    assert reclaim_segments(tmp_path) == 2 * 8192
+    assert names(tmp_path) == set()
+
+
+def test_the_segment_of_a_running_process_is_kept_and_the_others_are_removed(tmp_path):
+    write(tmp_path, SEGMENT, f'{SEGMENT}_el', OTHER, f'{OTHER}_el')
+    with locked(tmp_path / f'{SEGMENT}_el'):
+        assert reclaim_segments(tmp_path) == 4096
+        assert names(tmp_path) == {SEGMENT, f'{SEGMENT}_el'}
     assert reclaim_segments(tmp_path) == 4096
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
-def test_a_missing_folder_is_not_an_error(tmp_path):
+@pytest.mark.parametrize(
+    'name',
+    ['fastdds_port7400', 'sem.fastdds_port7400_mutex', 'other', 'fastdds_0123456789abcde',
+     'fastdds_0123456789abcdef0', 'fastdds_0123456789ABCDEF', 'xfastdds_0123456789abcdef'],
+)  # fmt: skip
+def test_other_files_are_kept(tmp_path, name):
+    write(tmp_path, name, f'{name}_el')
+    assert reclaim_segments(tmp_path) == 0
+    assert names(tmp_path) == {name, f'{name}_el'}
+
+
+def test_a_segment_without_a_lock_file_is_kept(tmp_path):
+    write(tmp_path, SEGMENT, f'{OTHER}_el')
+    assert reclaim_segments(tmp_path) == 0
+    assert names(tmp_path) == {SEGMENT, f'{OTHER}_el'}
+
+
+def test_a_link_in_place_of_a_lock_file_is_not_followed(tmp_path):
+    write(tmp_path, SEGMENT, 'target')
+    (tmp_path / f'{SEGMENT}_el').symlink_to(tmp_path / 'target')
+    assert reclaim_segments(tmp_path) == 0
+    assert SEGMENT in names(tmp_path)
+
+
+def test_a_pipe_in_place_of_a_lock_file_does_not_block(tmp_path):
+    write(tmp_path, SEGMENT)
+    os.mkfifo(tmp_path / f'{SEGMENT}_el')
+    reclaim_segments(tmp_path)
+
+
+def test_no_file_stays_open(tmp_path):
+    write(tmp_path, SEGMENT, f'{SEGMENT}_el', OTHER, f'{OTHER}_el')
+    before = len(os.listdir('/proc/self/fd'))
+    with locked(tmp_path / f'{OTHER}_el'):
+        reclaim_segments(tmp_path)
+        reclaim_segments(tmp_path)
+    assert len(os.listdir('/proc/self/fd')) == before
+
+
+def test_a_missing_folder_has_no_segments_and_no_free_bytes(tmp_path):
     assert reclaim_segments(tmp_path / 'none') == 0
+    assert free_bytes(tmp_path / 'none') == 0
+
+
+def set_free(monkeypatch, *free: int) -> None:
+    """Let statvfs report these free bytes, one after the other, then the last again."""
+    values = list(free)
+
+    def statvfs(folder):
+        value = values.pop(0) if len(values) > 1 else values[0]
+        return SimpleNamespace(f_bavail=value // 512, f_frsize=512, f_bfree=10**9, f_bsize=1)
+
+    monkeypatch.setattr(module.os, 'statvfs', statvfs)
+
+
+def test_free_bytes_are_those_for_unprivileged_users(monkeypatch, tmp_path):
+    set_free(monkeypatch, 12 * KIB)
+    assert free_bytes(tmp_path) == 12 * KIB
+
+
+@pytest.mark.parametrize(('free', 'problem'), [(64 * KIB, False), (64 * KIB - 512, True)])
+def test_less_than_64_kib_are_too_little(monkeypatch, tmp_path, free, problem):
+    set_free(monkeypatch, free)
+    assert bool(shared_memory_problem(tmp_path)) is problem
+
+
+def test_the_problem_is_one_line_with_the_remedy(monkeypatch, tmp_path):
+    set_free(monkeypatch, 12 * KIB + 512)
+    assert shared_memory_problem(tmp_path) == (
+        f'{tmp_path} has only 12 KiB free; ROS 2 needs at least 64 KiB to start. Remove files '
+        f'from {tmp_path} or make it larger (for example, docker run --shm-size=1g).'
+    )
+
+
+def test_segments_are_reclaimed_before_the_memory_is_too_little(monkeypatch, tmp_path):
+    write(tmp_path, SEGMENT, f'{SEGMENT}_el')
+    set_free(monkeypatch, 0, 64 * KIB)
+    assert shared_memory_problem(tmp_path) == ''
+    assert names(tmp_path) == set()
+
+
+def test_with_enough_memory_nothing_is_reclaimed(monkeypatch, tmp_path):
+    write(tmp_path, SEGMENT, f'{SEGMENT}_el')
+    set_free(monkeypatch, 64 * KIB)
+    assert shared_memory_problem(tmp_path) == ''
+    assert names(tmp_path) == {SEGMENT, f'{SEGMENT}_el'}
+
+
+@pytest.mark.parametrize(('files', 'size', 'problem'), [(2, 1, False), (1, 1, True), (2, 0, True)])
+def test_two_pages_of_an_earlier_process_are_enough(monkeypatch, tmp_path, files, size, problem):
+    for index in range(files):
+        write(tmp_path, f'lttng-ust-wait-{index}', size=size)
+    set_free(monkeypatch, 0)
+    assert bool(shared_memory_problem(tmp_path)) is problem
+
+
+def test_a_system_without_shared_memory_has_no_problem(monkeypatch, tmp_path):
+    set_free(monkeypatch, 0)
     assert shared_memory_problem(tmp_path / 'none') == ''
-
-
-def in_full_shared_memory(script: str) -> subprocess.CompletedProcess:
-    """Run a shell script where /dev/shm is a full file system of 1 MiB."""
-    mount = 'mount -t tmpfs -o size=1m tmpfs /dev/shm || exit 77; ' + script
-    try:
-        done = subprocess.run(
-            ['unshare', '-m', 'sh', '-c', mount, 'sh', sys.executable],
-            capture_output=True, text=True, timeout=60, cwd=ROOT,
-        )  # fmt: skip
-    except OSError as err:
-        pytest.skip(f'unshare is not installed: {err}')
-    if done.returncode == 77 or 'unshare' in done.stderr:
-        pytest.skip(f'this user may not mount: {done.stderr.strip()}')
-    return done
-
-
-@pytest.mark.parametrize('command', ['run street', 'play missing.mcap', 'demo'])
-def test_a_full_shared_memory_is_one_line_and_exit_status_2(command):
-    done = in_full_shared_memory(
-        f'dd if=/dev/zero of=/dev/shm/fill bs=4k 2>/dev/null; exec "$1" -m hydranet_ros {command}'
-    )
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert '/dev/shm has only 0 KiB free' in done.stderr
-
-
-def test_a_shared_memory_full_of_abandoned_segments_does_not_stop_a_start():
-    done = in_full_shared_memory(
-        'f=/dev/shm/fastdds_0123456789abcdef; : > ${f}_el; dd if=/dev/zero of=$f bs=4k '
-        '2>/dev/null; "$1" -m hydranet_ros run mars; s=$?; test ! -e $f && exit $s'
-    )
-    assert done.returncode == 2, done.stderr
-    assert 'mars' in done.stderr

@@ -1,115 +1,141 @@
-"""Signals before rclpy handles them, during the teardown, and twice."""
+"""Signals end a starting process, shut down a running one, and do not interrupt a teardown."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
-
-from conftest import ROOT, wait_for
-
-SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
-
-
-@pytest.fixture
-def hydranet(domain_id, tmp_path):
-    """Return a function that starts a command of ``hydranet``; the rest is killed at the end."""
-    running: list[subprocess.Popen] = []
-
-    def start(*arguments: str) -> tuple[subprocess.Popen, Path]:
-        log = tmp_path / f'{len(running)}.log'
-        with log.open('w') as handle:
-            process = subprocess.Popen(
-                [sys.executable, '-m', 'hydranet_ros', *arguments], cwd=ROOT, stdout=handle,
-                stderr=subprocess.STDOUT, env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
-            )  # fmt: skip
-        running.append(process)
-        return process, log
-
-    yield start
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+SIGINT, SIGTERM = int(signal.SIGINT), int(signal.SIGTERM)
+PRELUDE = """
+import os, signal, sys
+from hydranet_ros.ros import signals
+from hydranet_ros.ros.signals import (
+    begin_running, handle_signals, ignore_signals, shutdown_requested)
+assert 'rclpy' not in sys.modules
+signals_of_test = [int(item) for item in sys.argv[1:]]
+def send():
+    os.kill(os.getpid(), signals_of_test.pop(0))
+def interrupted():
+    try:
+        send()
+    except KeyboardInterrupt:
+        return True
+    return False
+"""
 
 
-def catches_sigterm(process: subprocess.Popen) -> bool:
-    """Return whether the process has a handler of its own for SIGTERM; Python has none."""
-    lines = Path(f'/proc/{process.pid}/status').read_text().splitlines()
-    mask = next(line.split()[1] for line in lines if line.startswith('SigCgt'))
-    return bool(int(mask, 16) & SIGTERM_BIT)
+def run(code: str, *numbers: int, **options) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own; its ``send`` raises one signal after the other."""
+    return subprocess.run(
+        [sys.executable, '-c', PRELUDE + code, *map(str, numbers)], cwd=ROOT,
+        capture_output=True, text=True, timeout=60, **options,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize('command', ['run', 'play', 'demo'])
-def test_signals_are_handled_before_rclpy_is_loaded(hydranet, command):
-    process, log = hydranet(command, 'street')
-
-    def loaded_or_handled() -> bool:
-        if process.poll() is not None:
-            pytest.fail(log.read_text())
-        return catches_sigterm(process) or '_rclpy' in maps()
-
-    def maps() -> str:
-        return Path(f'/proc/{process.pid}/maps').read_text()
-
-    wait_for(loaded_or_handled, 20)
-    assert catches_sigterm(process)
+def printed(code: str, *numbers: int, **options) -> list[str]:
+    done = run(code, *numbers, **options)
+    assert (done.returncode, done.stderr) == (0, '')
+    return done.stdout.split()
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('delay', [0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
-def test_an_early_signal_ends_the_node_quietly(hydranet, tiny_model, number, delay):
-    process, log = hydranet('run', 'street', '--ros-args', '-p', f'model:={tiny_model}')
-    wait_for(lambda: catches_sigterm(process), 20, 'a handler')
-    time.sleep(delay)  # a point in time of the start, not a wait
-    process.send_signal(number)
-    assert process.wait(10) in (0, 128 + number), log.read_text()
-    assert 'Traceback' not in log.read_text()
+@pytest.mark.parametrize('number', [SIGINT, SIGTERM])
+def test_a_signal_ends_a_starting_process_with_its_status_and_keeps_the_output(number):
+    code = """
+sys.stdout.write('out'); sys.stderr.write('err')
+handle_signals()
+send()
+print('not reached')
+"""
+    done = run(code, number)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, 'out', 'err')
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_an_early_signal_ends_the_player_quietly(hydranet, number):
-    process, log = hydranet('play', str(ROOT / 'config' / 'demo_street'))
-    wait_for(lambda: catches_sigterm(process), 20, 'a handler')
-    process.send_signal(number)
-    assert process.wait(10) in (0, 128 + number), log.read_text()
-    assert 'Traceback' not in log.read_text()
+def test_a_closed_output_does_not_prevent_the_end():
+    done = run('handle_signals(); sys.stdout.close(); send()', SIGTERM)
+    assert done.returncode == 128 + SIGTERM
 
 
-@pytest.mark.parametrize('attempt', range(5))
-def test_a_second_ctrl_c_does_not_interrupt_the_teardown(hydranet, tiny_model, attempt):
-    process, log = hydranet('run', 'street', '--ros-args', '-p', f'model:={tiny_model}')
-    wait_for(lambda: 'active:' in log.read_text(), 30)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.05)  # the interval under test
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0, log.read_text()
-    assert 'Traceback' not in log.read_text()
+def test_the_first_interrupting_signal_raises_and_the_following_do_nothing():
+    code = """
+handle_signals()
+begin_running()
+print(shutdown_requested())
+print(interrupted(), shutdown_requested(), interrupted(), interrupted())
+"""
+    assert printed(code, SIGINT, SIGINT, SIGTERM) == ['False', 'True', 'True', 'False', 'False']
 
 
-def test_no_number_of_signals_interrupts_the_teardown(hydranet, tiny_model):
-    process, log = hydranet('run', 'street', '--ros-args', '-p', f'model:={tiny_model}')
-    wait_for(lambda: 'active:' in log.read_text(), 30)
-    while process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.002)
-    assert process.returncode == 0, log.read_text()
-    assert 'Traceback' not in log.read_text()
+def test_by_default_sigterm_only_requests_the_shutdown():
+    code = """
+handle_signals()
+begin_running()
+print(interrupted(), shutdown_requested(), interrupted())
+"""
+    assert printed(code, SIGTERM, SIGINT) == ['False', 'True', 'False']
 
 
-def test_a_second_ctrl_c_does_not_interrupt_the_player(hydranet, tmp_path):
-    process, log = hydranet('play', str(ROOT / 'config' / 'demo_street'), '--loop', '--delay', '0')
-    wait_for(lambda: Path(f'/proc/{process.pid}/maps').read_text().count('/dev/shm/fastdds'), 30)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.05)  # the interval under test
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0, log.read_text()
-    assert 'Traceback' not in log.read_text()
+def test_sigterm_can_interrupt_too():
+    code = """
+handle_signals()
+begin_running(interrupting=signals.SIGNALS)
+print(interrupted(), interrupted())
+"""
+    assert printed(code, SIGTERM, SIGTERM) == ['True', 'False']
+
+
+def test_a_teardown_ignores_both_signals_until_the_interpreter_has_ended():
+    code = """
+import atexit
+atexit.register(send)
+handle_signals()
+begin_running()
+ignore_signals()
+print(shutdown_requested(), interrupted(), interrupted())
+"""
+    assert printed(code, SIGINT, SIGTERM, SIGINT) == ['True', 'False', 'False']
+
+
+def test_the_end_of_a_process_ignores_signals_without_a_teardown():
+    """An object that is collected while the interpreter ends receives the signal."""
+    code = """
+class Last:
+    def __init__(self, kill, pid, number):
+        self.call = lambda: kill(pid, number)
+    def __del__(self):
+        self.call()
+last = Last(os.kill, os.getpid(), signals_of_test[0])
+handle_signals()
+begin_running()
+print('end')
+"""
+    assert printed(code, SIGTERM) == ['end']
+
+
+def test_a_second_call_changes_nothing():
+    code = """
+handle_signals()
+begin_running()
+handle_signals()
+print(interrupted())
+"""
+    assert printed(code, SIGINT) == ['True']
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored():
+    """As in the background jobs of a shell."""
+    code = """
+handle_signals()
+send()
+print('running', signal.getsignal(signal.SIGTERM) is signals._handle)
+"""
+    options = {'preexec_fn': lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    assert printed(code, SIGINT, **options) == ['running', 'True']
+
+
+def test_both_signals_are_handled():
+    code = 'handle_signals(); print(*(signal.getsignal(n) is signals._handle for n in (2, 15)))'
+    assert printed(code) == ['True', 'True']

@@ -1,43 +1,106 @@
-"""The shipped Fast DDS profile among stock nodes, UDP only, other vendors, little memory."""
+"""Large messages arrive with the DDS profile: from and to default nodes, UDP, other vendors."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from conftest import ROOT
+from conftest import ROOT, TIMEOUT
 
-from benchmarks.harness.processes import Process
-from benchmarks.suites.ros_graph.environment import environment
-from benchmarks.suites.ros_graph.transport import WORKERS
-from hydranet_ros.ros.dds_profile import SWITCH, TRANSPORTS
+from hydranet_ros.ros.dds_profile import (
+    CHOSEN,
+    PUBLICATION_MODE,
+    SWITCH,
+    TRANSPORTS,
+    VARIABLES,
+)
+from hydranet_ros.ros.shared_memory import SHARED_MEMORY, free_bytes
 
-OURS, STOCK = {'profile': True}, {'profile': False}
-UDP_ONLY = {'profile': False, 'extra': {TRANSPORTS: 'UDPv4'}}
+MIB = 1 << 20
+SCRIPT = ROOT / 'test' / 'cloud_process.py'
+SIZE = 7_452_000
+OURS: Mapping[str, str] = {SWITCH: 'default'}
+STOCK: Mapping[str, str] = {SWITCH: 'off'}
+UDP_ONLY: Mapping[str, str] = {SWITCH: 'off', TRANSPORTS: 'UDPv4'}
+
+
+def environment(domain: int, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a process whose Fast DDS settings are only the given ones."""
+    removed = (*VARIABLES, TRANSPORTS, PUBLICATION_MODE, CHOSEN)
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    return {
+        **kept, 'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        **settings,
+    }  # fmt: skip
+
+
+class Cloud:
+    """A process that publishes or receives clouds."""
+
+    def __init__(self, arguments: list[str], variables: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open('w') as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(SCRIPT), *arguments], env=variables, cwd=ROOT,
+                stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
+        self.profile = self.line()
+
+    def line(self) -> str:
+        """Return the next line of the output; kill a process that writes none in time."""
+        timer = threading.Timer(TIMEOUT, self.process.kill)
+        timer.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            timer.cancel()
+        assert line, f'no line within {TIMEOUT} s: {self.errors()}'
+        return line.strip()
+
+    def errors(self) -> str:
+        return self._log.read_text()
+
+    def largest_segment(self) -> int:
+        """Return the bytes of the largest file of Fast DDS in shared memory."""
+        maps = Path(f'/proc/{self.process.pid}/maps').read_text().splitlines()
+        paths = {Path(line.split()[-1]) for line in maps if '/dev/shm/fast' in line}
+        return max((path.stat().st_size for path in paths if path.exists()), default=0)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
 @pytest.fixture
-def start(domain_id: int, tmp_path: Path) -> Iterator:
-    """Return a function that starts a worker of the benchmark on the test's domain."""
-    with ExitStack() as stack:
+def cloud(domain_id: int, tmp_path: Path) -> Iterator:
+    """Return a function that starts a cloud process on the test's domain."""
+    running: list[Cloud] = []
 
-        def start(role: str, **settings) -> Process:
-            number = len(list(tmp_path.glob('*.log')))
-            return stack.enter_context(Process.of_module(
-                WORKERS, role, environment=environment(domain_id, **settings),
-                log=tmp_path / f'{number}_{role}.log',
-            ))  # fmt: skip
+    def start(settings: Mapping[str, str], *arguments: object) -> Cloud:
+        made = Cloud(
+            list(map(str, arguments)), environment(domain_id, settings),
+            tmp_path / f'{len(running)}.log',
+        )  # fmt: skip
+        running.append(made)
+        return made
 
-        yield start
+    yield start
+    for item in running:
+        item.end()
+
+
+def assert_arrival(publisher: Cloud, receivers: list[Cloud]) -> None:
+    checksum = publisher.line()
+    for receiver in receivers:
+        assert receiver.line() == f'{SIZE} {checksum}', receiver.errors()
 
 
 @pytest.mark.parametrize(
@@ -46,38 +109,55 @@ def start(domain_id: int, tmp_path: Path) -> Iterator:
     ids=['ours to all', 'stock to ours', 'UDP only to ours'],
 )
 def test_a_large_cloud_arrives_whole_whatever_transports_the_other_side_has(
-    start, sender, receivers
+    cloud, sender, receivers
 ):
-    hearers = [start('cloud-subscriber', **settings) for settings in receivers]
-    sayer = start('cloud-publisher', **sender)
-    for hearer in hearers:
-        hearer.next_event()
-    sayer.send('match', len(hearers))
-    assert sayer.next_event()['matched']
-    sayer.send('send', 'latency', 1, 1)
-    sent = sayer.next_event()
-    for hearer in hearers:
-        heard = hearer.next_event()
-        assert (heard['size'], heard['checksum']) == (7_452_000, sent['checksum'])
+    subscribers = [cloud(settings, 'receive', 'reliable') for settings in receivers]
+    publisher = cloud(sender, 'publish', len(subscribers))
+    assert_arrival(publisher, subscribers)
 
 
-SMALL = """
-import json, sys, tempfile
+def test_a_large_cloud_reaches_a_best_effort_subscriber_through_a_large_segment(cloud):
+    """With the default settings of Fast DDS none arrives."""
+    if free_bytes(SHARED_MEMORY) < 4 * 64 * MIB:
+        pytest.skip(f'{SHARED_MEMORY} has no room for segments of 64 MiB')
+    subscriber = cloud(OURS, 'receive', 'best_effort')
+    publisher = cloud(OURS, 'publish', 1)
+    assert_arrival(publisher, [subscriber])
+    assert publisher.largest_segment() >= 64 * MIB
+    for process in (publisher, subscriber):
+        assert process.profile == 'DDS profile: shared memory in segments of 64 MiB'
+        assert process.errors() == '', 'Fast DDS accepts the profile'
+
+
+IN_CONTAINER = """
+import sys
+import test_wire
+from conftest import ROOT
+from hydranet_ros.ros.domains import free_domain
 from pathlib import Path
-from benchmarks.suites.ros_graph.transport import PROFILE, measure_transports
-with tempfile.TemporaryDirectory() as folder:
-    times = measure_transports(Path(folder), (PROFILE,), rounds=3, burst=5, turns=1)['profile']
-    logs = [path.read_text() for path in Path(folder).iterdir()]
-print(json.dumps({'heard': len(times.latency.milliseconds), 'logs': logs}))
+with free_domain() as domain:
+    variables = test_wire.environment(domain, test_wire.OURS)
+    folder = Path(sys.argv[1])
+    subscriber = test_wire.Cloud(['receive', 'reliable'], variables, folder / 'subscriber.log')
+    publisher = test_wire.Cloud(['publish', '1'], variables, folder / 'publisher.log')
+    try:
+        test_wire.assert_arrival(publisher, [subscriber])
+        for process in (publisher, subscriber):
+            assert process.errors() == ''
+            print(process.profile)
+    finally:
+        publisher.end(), subscriber.end()
 """
 
 
-def in_small_shared_memory(mebibytes: int, *command: str) -> subprocess.CompletedProcess:
+def in_small_shared_memory(mebibytes: int, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command where /dev/shm is a file system of its own, as small as in a container."""
     mount = f'mount -t tmpfs -o size={mebibytes}m tmpfs /dev/shm && exec "$@"'
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'test'), str(ROOT / 'test' / 'system')])
     return subprocess.run(
         ['unshare', '-m', 'sh', '-c', mount, 'sh', *command],
-        capture_output=True, text=True, timeout=150, cwd=ROOT, env=dict(os.environ),
+        capture_output=True, text=True, timeout=4 * TIMEOUT, cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': path},
     )  # fmt: skip
 
 
@@ -86,33 +166,31 @@ def _may_mount() -> None:
     try:
         done = in_small_shared_memory(8, 'true')
     except OSError as err:
-        pytest.skip(f'unshare is not there: {err}')
+        pytest.skip(f'unshare is not installed: {err}')
     if done.returncode:
         pytest.skip(f'this user may not mount: {done.stderr.strip()}')
 
 
 @pytest.mark.usefixtures('_may_mount')
 @pytest.mark.parametrize(
-    ('mebibytes', 'said'),
+    ('mebibytes', 'summary'),
     [(64, 'shared memory in segments of'), (8, 'UDP with larger socket buffers')],
-    ids=['Docker has 64 MB', 'next to nothing'],
+    ids=['Docker', 'almost none'],
 )
-def test_clouds_arrive_with_a_small_shared_memory_and_one_line_says_what_is_used(mebibytes, said):
-    done = in_small_shared_memory(mebibytes, sys.executable, '-c', SMALL)
+def test_a_large_cloud_arrives_with_a_small_shared_memory(tmp_path, mebibytes, summary):
+    done = in_small_shared_memory(mebibytes, sys.executable, '-c', IN_CONTAINER, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found['heard'] == 3
-    for log in found['logs']:
-        assert [line for line in log.splitlines() if 'DDS profile' in line and said in line]
-        assert 'rror' not in log, 'Fast DDS does not do without complaint'
+    profiles = done.stdout.splitlines()
+    assert len(profiles) == 2
+    assert all(line.startswith(f'DDS profile: {summary}') for line in profiles), profiles
 
 
 def profile_without_type_objects(folder: Path) -> Path:
     """
-    Return the shipped profile with type propagation off.
+    Return the included profile with type propagation disabled.
 
-    CycloneDDS for Python refuses the type objects of Fast DDS 3, whatever the transports; here
-    the transports are at issue.
+    CycloneDDS for Python refuses the type objects of Fast DDS 3 whatever the transports are; this
+    test is about the transports.
     """
     text = (ROOT / 'config' / 'fastdds.xml').read_text()
     mark = '<useBuiltinTransports>false</useBuiltinTransports>'
@@ -167,15 +245,8 @@ while True:
         writer.write(image)
     time.sleep(0.02)
 """
-
-
-def test_an_image_goes_to_another_vendors_node_and_back(domain_id, tmp_path):
-    """A CycloneDDS process sends back what it hears; it knows no shared memory of Fast DDS'."""
-    pytest.importorskip(
-        'cyclonedds', reason='cyclonedds is not installed (pip install cyclonedds)'
-    )
-    code = """
-import sys, time, zlib
+ECHO = """
+import sys, time
 from array import array
 import numpy as np
 from hydranet_ros.ros.dds_profile import apply_dds_profile
@@ -183,27 +254,35 @@ apply_dds_profile()
 import rclpy
 from sensor_msgs.msg import Image
 rclpy.init()
-node, heard = rclpy.create_node('sayer'), []
-node.create_subscription(Image, 'back', heard.append, 5)
+node, received = rclpy.create_node('sender'), []
+node.create_subscription(Image, 'back', received.append, 5)
 publisher = node.create_publisher(Image, 'there', 5)
 data = array('B', np.random.default_rng(0).integers(0, 256, 921600, np.uint8).tobytes())
 message = Image(height=480, width=640, step=1920, encoding='rgb8', data=data)
-until = time.monotonic() + 40
-while not heard and time.monotonic() < until:
+until = time.monotonic() + 60
+while not received and time.monotonic() < until:
     if publisher.get_subscription_count():
         publisher.publish(message)
     rclpy.spin_once(node, timeout_sec=0.2)
-print(bool(heard) and heard[0] == message)
+print(bool(received) and received[0] == message)
 """
+
+
+def test_an_image_reaches_a_node_of_another_vendor_and_returns(domain_id, tmp_path):
+    """A CycloneDDS process returns what it receives; it cannot use Fast DDS's shared memory."""
+    pytest.importorskip(
+        'cyclonedds', reason='cyclonedds is not installed (pip install cyclonedds)'
+    )
     profile = profile_without_type_objects(tmp_path)
-    # Two vendors find each other by multicast, which the range LOCALHOST does without.
-    extra = {SWITCH: str(profile), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
-    variables = environment(domain_id, profile=True, extra=extra)
+    # Two vendors discover each other by multicast, which the range LOCALHOST does not use.
+    variables = environment(
+        domain_id, {SWITCH: str(profile), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    )
     with subprocess.Popen([sys.executable, '-c', CYCLONE, str(domain_id)], env=variables) as other:
         try:
             done = subprocess.run(
-                [sys.executable, '-c', code], env=variables, cwd=ROOT, capture_output=True,
-                text=True, timeout=90,
+                [sys.executable, '-c', ECHO], env=variables, cwd=ROOT, capture_output=True,
+                text=True, timeout=2 * TIMEOUT,
             )  # fmt: skip
         finally:
             other.kill()
