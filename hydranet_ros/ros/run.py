@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 
 from hydranet_ros.errors import HydranetError, ParameterError
 from hydranet_ros.ros.allocator import keep_freed_memory
 from hydranet_ros.ros.dds_profile import apply_dds_profile
 from hydranet_ros.ros.node import HydranetNode
-from hydranet_ros.ros.shutdown import begin_teardown, spin, until_shutdown
+from hydranet_ros.ros.shutdown import NodeExecutor, begin_teardown, spin, until_shutdown
 from hydranet_ros.ros.signals import begin_running, handle_signals, shutdown_requested
 
 
@@ -29,7 +28,7 @@ def main(args: list[str] | None = None) -> int:
                 return 0
             node = HydranetNode()
             node.get_logger().info(dds_profile)
-            executor = SingleThreadedExecutor()
+            executor = NodeExecutor()
             executor.add_node(node)
             spin(executor, node.get_logger())
     except HydranetError as err:

@@ -10,11 +10,19 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import Executor, ExternalShutdownException
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import uninstall_signal_handlers
 
 from hydranet_ros.ros.log_throttle import LogThrottle
 from hydranet_ros.ros.signals import ignore_signals
+
+
+class NodeExecutor(SingleThreadedExecutor):
+    """A SingleThreadedExecutor whose construction a shutdown may interrupt."""
+
+    # The destructor of rclpy reads this attribute, which an interrupted constructor has not set;
+    # it would print a traceback.
+    _sigint_gc: Any = None
 
 
 @contextmanager

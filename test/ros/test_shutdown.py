@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
 from hydranet_ros.ros import shutdown as module
-from hydranet_ros.ros.shutdown import spin, until_shutdown
+from hydranet_ros.ros.shutdown import NodeExecutor, spin, until_shutdown
 
 
 @pytest.fixture
@@ -179,3 +180,20 @@ rclpy.shutdown()
         [sys.executable, '-c', code], capture_output=True, text=True, timeout=60, cwd=ROOT
     )
     assert (done.returncode, done.stderr, done.stdout.split()) == (0, '', ['True', 'True'])
+
+
+def test_an_executor_whose_construction_is_interrupted_is_destroyed_without_an_error(
+    ros, monkeypatch
+):
+    """Unraisable exceptions of a destructor are collected by this hook."""
+    unraisable = []
+    monkeypatch.setattr('sys.unraisablehook', unraisable.append)
+
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('rclpy.executors.Executor.__init__', lambda self, **_: interrupt(self))
+    with pytest.raises(KeyboardInterrupt):
+        NodeExecutor(context=ros.context)
+    gc.collect()
+    assert unraisable == []
