@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+# The threads of PyTorch would wait for each other beside the other test processes.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 # Background jobs of a shell ignore SIGINT, and the processes that tests end with it would inherit
 # that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
