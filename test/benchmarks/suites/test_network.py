@@ -71,7 +71,8 @@ def test_the_key_of_a_case_names_size_and_classes():
 def test_a_network_with_other_weights_is_an_error(monkeypatch, tmp_path):
     other, export = official_network(6, seed=5), cases.export_model
     monkeypatch.setattr(cases, 'export_model', lambda _, path: export(other, path))
-    variants = cases.CaseVariants(Case(64, 96), SMALL, tmp_path, [])
     message = 'hydranet_ros, 96x64, 6 classes: relative difference'
-    with torch_threads(SMALL.threads), pytest.raises(BenchError, match=message):
-        variants.check()
+    with torch_threads(SMALL.threads):
+        variants = cases.CaseVariants(Case(64, 96), SMALL, tmp_path, [])
+        with pytest.raises(BenchError, match=message):
+            variants.check()

@@ -13,7 +13,12 @@ pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
 from benchmarks.models.official_network import official_network
 from benchmarks.models.plain_export import export_heads
 from benchmarks.suites.gpu.layer_costs import Layer, convolutions, floors
-from benchmarks.suites.network.machine_limits import Bandwidth, best_gemms, measure_bandwidth
+from benchmarks.suites.network.machine_limits import (
+    Bandwidth,
+    best_gemms,
+    measure_bandwidth,
+    torch_threads,
+)
 from benchmarks.suites.network.roofline import (
     Node,
     Roof,
@@ -36,7 +41,8 @@ def official():
 
 @pytest.fixture(scope='module')
 def exported(official, tmp_path_factory) -> Path:
-    return export_heads(official, tmp_path_factory.mktemp('export') / 'heads.onnx', SIZE)
+    with torch_threads(1):
+        return export_heads(official, tmp_path_factory.mktemp('export') / 'heads.onnx', SIZE)
 
 
 def test_graph_and_code_have_the_same_number_of_multiply_adds(official, exported):
