@@ -131,6 +131,11 @@ def test_a_value_that_is_no_choice_is_refused_with_the_choices(name):
         assert getattr(NodeParameters(**{name: choice}), name) == choice
 
 
+def test_a_parameter_is_neither_live_nor_fixed_by_default():
+    spec = ParameterSpec('x')
+    assert (spec.live, spec.fixed, spec.span, spec.choices) == (False, False, None, ())
+
+
 def test_parameters_and_specs_are_immutable():
     with pytest.raises(AttributeError):
         NodeParameters().preset = 'kitti'
@@ -180,6 +185,14 @@ def test_a_change_of_the_model_is_refused_while_configured():
 )  # fmt: skip
 def test_other_changes_are_accepted_while_configured(changes):
     assert refused(True, **changes) == ''
+
+
+@pytest.mark.parametrize('threads', [0, 301, 999])
+def test_only_a_different_value_counts_as_a_change(threads):
+    current = {**defaults({}), 'threads': int(str(threads))}
+    for value in (0, 301, 999):
+        reason = refusal([Change('threads', value)], current, configured=True)
+        assert bool(reason) == (value != threads)
 
 
 def test_a_change_to_a_value_that_is_no_choice_is_refused():
