@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -48,11 +46,6 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     if not folder.is_dir():
         pytest.skip(f'no real images at {folder}: give --data FOLDER or set {DATA_VARIABLE}')
     return folder
-
-
-def benchmark(name: str) -> ModuleType:
-    """Import an experiment of ``benchmarks/experiments``."""
-    return importlib.import_module(f'benchmarks.experiments.{name}')
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class Engine:
         path: Path | str,
         options: EngineOptions | None = None,
         *,
-        report: Callable[[str], None] = logger.warning,
+        report: Callable[[str], object] = logger.warning,
         device: Device | None = None,
     ) -> None:
         self.path = Path(path)
@@ -344,7 +344,7 @@ def build_engine(
     options: EngineOptions,
     sizes: Sequence[tuple[int, int]] = (),
     *,
-    report: Callable[[str], None] = logger.warning,
+    report: Callable[[str], object] = logger.warning,
 ) -> list[float]:
     """
     Build and cache the TensorRT engines of a model; return the seconds for each size.

@@ -19,7 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.errors import ImageError
+from hydranet_ros.errors import ImageError, MissingDependencyError
 from hydranet_ros.images.encodings import SUPPORTED_ENCODINGS, to_rgb
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, check_pixels
 from hydranet_ros.images.jpeg import decode_compressed
@@ -86,6 +86,22 @@ def message_class(type_name: str) -> type | None:
     except (ImportError, AttributeError):
         return None
     return found if isinstance(found, type) else None
+
+
+def require_message_class(type_name: str) -> Any:
+    """
+    Return the Python class of ``package/msg/Name``.
+
+    :raises MissingDependencyError: if the package is not installed.
+    """
+    found = message_class(type_name)
+    if found is None:
+        package = type_name.partition('/')[0]
+        raise MissingDependencyError(
+            f'The message package {package} is not installed; install it with the extra ros, or '
+            'source a ROS 2 installation.'
+        )
+    return found
 
 
 def empty_message(kind: type) -> Any:

@@ -74,7 +74,7 @@ def bag_topics(source: Path) -> Mapping[str, TopicType]:
     return topics
 
 
-def bag_messages(source: Path, warn: Callable[[str], None]) -> Iterator[TimedMessage]:
+def bag_messages(source: Path, warn: Callable[[str], object]) -> Iterator[TimedMessage]:
     """
     Yield the messages of a bag; skip types that are not installed, with one warning.
 

@@ -22,6 +22,7 @@ from hydranet_ros.ros.message_sources import (
     image_topics,
     is_bag,
 )
+from hydranet_ros.ros.pacing import Pacer
 from hydranet_ros.ros.play_options import PlayOptions
 from hydranet_ros.ros.stamps import to_stamp
 
@@ -46,7 +47,7 @@ class Player:
         self._running = running
         self._publishers: dict[str, Any] = {}
         self._clock = node.create_publisher(Clock, '/clock', 10) if options.clock else None
-        self._next_tick = 0
+        self._pacer = Pacer(options.rate, options.clock, self._tick, running)
         self.sent: dict[str, int] = {}
 
     def prepare(self, topics: Mapping[str, TopicType]) -> None:
@@ -79,12 +80,12 @@ class Player:
 
     def play(self, messages: Iterable[TimedMessage]) -> None:
         """Publish all messages once."""
-        start: tuple[int, float] | None = None
-        self._next_tick = 0
+        started = False
         for message in messages:
-            if start is None:
-                start = (message.time, time.monotonic())
-            self._sleep_until(message.time, start)
+            if not started:
+                self._pacer.start(message.time)
+                started = True
+            self._pacer.wait_until(message.time)
             if not self._running():
                 return
             self._publisher(message.topic, message.type).publish(message.data)
@@ -104,27 +105,6 @@ class Player:
         until = time.monotonic() + _LINGER
         while self._running() and time.monotonic() < until:
             time.sleep(_POLL)
-
-    def _sleep_until(self, moment: int, start: tuple[int, float]) -> None:
-        """Sleep until the source's clock reaches ``moment``, and publish /clock meanwhile."""
-        period = round(1e9 / self._options.clock) if self._options.clock else 0
-        pause = 0.25e-9 * period / (self._options.rate or 1.0) if period else 0.1
-        while self._running():
-            now = self._source_time(start, moment)
-            if period and now >= self._next_tick:
-                self._tick(now)
-                self._next_tick = now + period
-            left = (moment - now) * 1e-9 / (self._options.rate or 1.0)
-            if left <= 0:
-                return
-            time.sleep(min(left, pause))
-
-    def _source_time(self, start: tuple[int, float], moment: int) -> int:
-        """Return the time of the source's clock, in nanoseconds, at most ``moment``."""
-        if not self._options.rate:
-            return moment
-        passed = (time.monotonic() - start[1]) * self._options.rate
-        return min(moment, start[0] + round(passed * 1e9))
 
     def _tick(self, now: int) -> None:
         assert self._clock is not None

@@ -29,7 +29,7 @@ from hydranet_ros.ros.conversions import (
     fill_cloud,
     fill_image,
     label_info,
-    message_class,
+    require_message_class,
     scaled_camera_info,
 )
 
@@ -49,7 +49,7 @@ class Publishers:
     def __init__(self, node: LifecycleNode, info: ModelInfo, available: frozenset[Output]) -> None:
         self._node = node
         self._pool = BufferPool()
-        classes = {out: message_class(spec.message_type) for out, spec in OUTPUTS.items()}
+        classes = {out: require_message_class(spec.message_type) for out, spec in OUTPUTS.items()}
         self._publishers = {
             output: self._publisher(classes[output], spec.private_name)
             for output, spec in OUTPUTS.items() if output in available

@@ -22,7 +22,7 @@ from hydranet_ros.bags.writer import BagWriter
 from hydranet_ros.errors import BagError
 from hydranet_ros.perception.outputs import DEPTH_CAMERA_INFO, OUTPUTS, TIMING, Output
 from hydranet_ros.perception.point_cloud import POINT_DTYPE
-from hydranet_ros.ros.conversions import message_class
+from hydranet_ros.ros.conversions import require_message_class
 from hydranet_ros.ros.stamps import serialized_stamp
 
 RECORDED = (Output.MASK, Output.OVERLAY, Output.DEPTH, Output.DEPTH_COLOR, Output.POINTS)
@@ -103,7 +103,7 @@ class Recorder:
 
     def _subscribe(self, topic: str, type_name: str, callback: Callable[[bytes], None]) -> None:
         profile = QoSProfile(depth=_QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        kind = message_class(type_name)
+        kind = require_message_class(type_name)
         self.node.create_subscription(kind, topic, callback, profile, raw=True)
 
     def _take_output(self, output: Output, data: bytes) -> None:
@@ -111,7 +111,8 @@ class Recorder:
         self.last_received = time.monotonic()
         kept = self._order.setdefault(stamp, len(self._order)) % self._every == 0
         if spec.drawn or (kept and output is Output.POINTS):
-            message = deserialize_message(data, message_class(spec.message_type))
+            kind = require_message_class(spec.message_type)
+            message: Any = deserialize_message(data, kind)
             self.frames.setdefault(stamp, FrameImages()).take(output, message)
         if kept:
             self._write(spec.full_name, spec.message_type, data)

@@ -102,9 +102,7 @@ GROUPS: Mapping[str, MetricGroup] = {
     group.key: group
     for group in (
         MetricGroup('segmentation', 'segmentation', 'segmentation, one confusion matrix'),
-        MetricGroup(
-            'depth_pooled', 'depth', "depth, pooled (as the paper's code)"
-        ),
+        MetricGroup('depth_pooled', 'depth', "depth, pooled (as the paper's code)"),
         MetricGroup('depth_per_image', 'depth', 'depth, mean over images (as BTS)'),
         MetricGroup('normals', 'normals', 'normals, pooled'),
     )

@@ -20,7 +20,7 @@ from std_msgs.msg import Header, String
 
 from hydranet_ros.camera.conventions import camera_from_info
 from hydranet_ros.camera.model import CameraModel
-from hydranet_ros.errors import ImageError
+from hydranet_ros.errors import ImageError, MissingDependencyError
 from hydranet_ros.inference.buffers import allocate
 from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloud
 from hydranet_ros.ros.conversions import (
@@ -32,6 +32,7 @@ from hydranet_ros.ros.conversions import (
     label_info,
     message_class,
     message_data,
+    require_message_class,
     scaled_camera_info,
 )
 
@@ -384,3 +385,9 @@ def test_label_info_lists_the_classes_of_the_model(vision_msgs):
 def test_without_vision_msgs_there_is_no_label_info(monkeypatch):
     monkeypatch.setitem(sys.modules, 'vision_msgs', None)
     assert label_info(model_info(), Header()) is None
+
+
+def test_a_required_message_class_is_returned_or_its_package_is_named():
+    assert require_message_class('sensor_msgs/msg/Image') is Image
+    with pytest.raises(MissingDependencyError, match='message package no_such_msgs is not'):
+        require_message_class('no_such_msgs/msg/Thing')
