@@ -47,7 +47,6 @@ class Player:
         self._running = running
         self._publishers: dict[str, Any] = {}
         self._clock = node.create_publisher(Clock, '/clock', 10) if options.clock else None
-        self._pacer = Pacer(options.rate, options.clock, self._tick, running)
         self.sent: dict[str, int] = {}
 
     def prepare(self, topics: Mapping[str, TopicType]) -> None:
@@ -80,12 +79,9 @@ class Player:
 
     def play(self, messages: Iterable[TimedMessage]) -> None:
         """Publish all messages once."""
-        started = False
+        pacer = Pacer(self._options.rate, self._options.clock, self._tick, self._running)
         for message in messages:
-            if not started:
-                self._pacer.start(message.time)
-                started = True
-            self._pacer.wait_until(message.time)
+            pacer.wait_until(message.time)
             if not self._running():
                 return
             self._publisher(message.topic, message.type).publish(message.data)

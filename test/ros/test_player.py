@@ -1,23 +1,23 @@
-"""The player sends what a source holds, unchanged, in order and in time."""
+"""The player publishes what a source contains, unchanged, in order and at its times."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
+from bag_tools import write_words
 from conftest import wait_for
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rosbags.rosbag2 import Writer
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
@@ -29,175 +29,290 @@ from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import BagError, MediaError
 from hydranet_ros.images.files import write_image
 from hydranet_ros.resources import config_file
+from hydranet_ros.ros import player as module
 from hydranet_ros.ros.conversions import image_to_rgb
-from hydranet_ros.ros.dds_profile import PUBLICATION_MODE
-from hydranet_ros.ros.player import PlayOptions, play_source
+from hydranet_ros.ros.message_sources import TimedMessage, TopicType
+from hydranet_ros.ros.play_options import PlayOptions
+from hydranet_ros.ros.player import Player, play_source
+from hydranet_ros.ros.stamps import nanoseconds
 
 DEMO = config_file('demo_street')
+WORD = TopicType(String)
+SECOND = 10**9
+BEGIN = 1_700_000_000 * SECOND
 
 
 @pytest.fixture
-def play(ros):
-    """Return a function that plays a source in this process."""
+def play(ros, monkeypatch):
+    """Return a function that plays a source; its subscribers are in this process."""
+    monkeypatch.setattr(module, '_LINGER', 0.05)
     node = ros.add(Node('player', context=ros.context))
 
-    def play(source: Path, **options):
-        defaults = {'wait': 10.0, 'delay': 0.5, 'rate': 10.0}
-        return play_source(node, source, PlayOptions(**{**defaults, **options}), ros.context.ok)
+    def play(source: Path, running: Callable[[], bool] = ros.context.ok, **options):
+        defaults = {'wait': 60.0, 'rate': 0.0}
+        return play_source(node, source, PlayOptions(**{**defaults, **options}), running)
 
     return play
 
 
-def test_a_bags_messages_go_out_as_they_are(ros, play):
-    heard = ros.collect(CompressedImage, '/camera/image/compressed', 100)
+def write_images(folder: Path, count: int = 4) -> Path:
+    """Write ``count`` images f0.png, f1.png, ... with the values 0, 50, ..."""
+    folder.mkdir()
+    for index in range(count):
+        write_image(folder / f'f{index}.png', np.full((6, 8, 3), 50 * index, np.uint8))
+    return folder
+
+
+def test_the_messages_of_a_bag_are_published_unchanged(ros, play):
+    images = ros.collect(CompressedImage, '/camera/image/compressed', 100)
     infos = ros.collect(CameraInfo, '/camera/camera_info', 100)
-    sent = play(DEMO)
-    wait_for(lambda: len(heard) == 60 and len(infos) == 60)
-    assert sent['/camera/image/compressed'] == 60
+    sent = play(DEMO, subscribers=1, delay=0.5)
+    wait_for(lambda: len(images) == 60 and len(infos) == 60)
+    assert sent['/camera/image/compressed'] == sent['/camera/camera_info'] == 60
     store = typestore()
     with BagReader(DEMO) as reader:
-        for message, got in zip(reader.messages(['/camera/image/compressed']), heard):
+        for message, got in zip(reader.messages(['/camera/image/compressed']), images):
             original = store.deserialize_cdr(message.data, message.message_type)
             assert got.header.stamp.nanosec == original.header.stamp.nanosec
             assert bytes(got.data) == original.data.tobytes()
 
 
-def test_the_original_timing_is_kept_times_the_rate(ros, play):
-    """5.9 s of bag at four times the speed; a busy machine may only make it longer."""
-    ros.collect(CameraInfo, '/camera/camera_info', 100)
-    started = time.monotonic()
-    play(DEMO, rate=4.0, delay=0.0)
-    took = time.monotonic() - started
-    assert 1.4 < took < 4.0
-
-
-def test_the_clock_runs_with_the_bag(ros, play):
-    ticks = ros.collect(Clock, '/clock', 1000)
-    ros.collect(CameraInfo, '/camera/camera_info', 100)
-    play(DEMO, clock=10.0, rate=4.0)
-    wait_for(lambda: len(ticks) > 25)
-    times = [tick.clock.sec + 1e-9 * tick.clock.nanosec for tick in ticks]
-    assert times == sorted(times)
-    assert times[0] == pytest.approx(1_700_000_000, abs=0.1)
-    assert times[-1] - times[0] == pytest.approx(5.9, abs=0.2)
-
-
-def folder_of_pictures(folder: Path, count: int = 4) -> Path:
-    folder.mkdir()
-    for index in range(count):
-        write_image(folder / f'f{index}.png', np.full((6, 8, 3), 50 * index, np.uint8))
-        write_image(folder / f'f{index}.depth.png', np.zeros((6, 8), np.uint16))
-    return folder
-
-
-def test_pictures_go_out_in_order_with_their_camera(ros, play, tmp_path):
-    images = ros.collect(Image, '/camera/image', 100)
-    infos = ros.collect(CameraInfo, '/camera/camera_info', 100)
+def test_images_are_published_in_order_with_their_camera(ros, play, tmp_path):
+    images = ros.collect(Image, '/front/image', 100)
+    infos = ros.collect(CameraInfo, '/front/camera_info', 100)
     camera = CameraModel(8, 6, 10.0, 10.0, 4.0, 3.0)
-    sent = play(
-        folder_of_pictures(tmp_path / 'p'), fps=20, rate=1, pattern='f?.png', camera=camera
-    )
-    assert sent == {'/camera/image': 4, '/camera/camera_info': 4}
+    sent = play(write_images(tmp_path / 'p'), topic='/front/image', camera=camera, delay=0.3)
+    assert sent == {'/front/image': 4, '/front/camera_info': 4}
     wait_for(lambda: len(images) == 4 and len(infos) == 4)
-    assert [int(image_to_rgb(m)[0, 0, 0]) for m in images] == [0, 50, 100, 150]
-    assert [m.header for m in images] == [m.header for m in infos]
-    stamps = [m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in images]
-    np.testing.assert_allclose(np.diff(stamps), 0.05, atol=1e-6)
-    assert infos[0].k[0] == 10.0
+    assert [int(image_to_rgb(item)[0, 0, 0]) for item in images] == [0, 50, 100, 150]
+    assert [item.header for item in images] == [item.header for item in infos]
 
 
-@pytest.mark.parametrize('mode', ['SYNCHRONOUS', 'ASYNCHRONOUS'])
-@pytest.mark.parametrize('status', [0, 2], ids=['well', 'badly'])
-def test_a_player_that_ends_does_not_take_its_last_image_with_it(ros, tmp_path, status, mode):
-    policies = (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
-    heard = [
-        ros.collect(Image, '/camera/image', QoSProfile(depth=1, reliability=policy))
-        for policy in policies
-    ]
-    picture = np.zeros((1080, 1920, 3), np.uint8)
-    write_image(tmp_path / '1.png', picture)
-    if status:
-        (tmp_path / '2.png').write_text('no picture')
-    done = subprocess.run(
-        [sys.executable, '-m', 'hydranet_ros', 'play', str(tmp_path),
-         '--wait', '20', '--subscribers', '2', '--delay', '1'],
-        timeout=60, env={**os.environ, 'ROS_DOMAIN_ID': str(ros.domain), PUBLICATION_MODE: mode},
-    )  # fmt: skip
-    assert done.returncode == status
-    wait_for(lambda: all(heard), what=lambda: f'heard {[len(item) for item in heard]}')
-    assert all(len(item[0].data) == picture.nbytes for item in heard)
-
-
-@pytest.mark.parametrize('count', [1, 4])
-def test_a_loop_goes_on_in_time_until_it_is_told_to_stop(ros, tmp_path, count):
-    images = ros.collect(Image, '/camera/image', 100)
-    node = ros.add(Node('player', context=ros.context))
-    going = [True]
-    options = PlayOptions(loop=True, fps=50, wait=10, delay=0.3, pattern='f?.png')
-    source = folder_of_pictures(tmp_path / 'p', count)
-    thread = threading.Thread(
-        target=play_source, args=(node, source, options, lambda: going[0]), daemon=True
-    )
-    thread.start()
-    wait_for(lambda: len(images) > 8)
-    going[0] = False
-    thread.join(10)
-    assert not thread.is_alive()
-    stamps = [m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in images]
-    np.testing.assert_allclose(np.diff(stamps), 0.02, atol=1e-6)
-
-
-def test_a_type_that_is_not_installed_is_left_out_with_one_warning(ros, play, tmp_path):
+def test_skipped_types_are_a_warning_in_the_log(ros, play, tmp_path, log):
     with BagWriter(tmp_path / 'bag') as bag:
-        kinds = bag.store.types
-        sized = kinds['std_msgs/msg/String'](data='x')
-        bag.write_message('/words', sized, 1)
-        stamp = kinds['builtin_interfaces/msg/Time'](sec=0, nanosec=0)
-        header = kinds['std_msgs/msg/Header'](stamp=stamp, frame_id='')
-        goal = kinds['stereo_msgs/msg/DisparityImage']
-        roi = kinds['sensor_msgs/msg/RegionOfInterest'](
-            x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-        )
-        image = kinds['sensor_msgs/msg/Image'](
-            header=header, height=0, width=0, encoding='', is_bigendian=0, step=0,
-            data=np.zeros(0, np.uint8),
-        )  # fmt: skip
-        bag.write_message(
-            '/disparity',
-            goal(header=header, image=image, f=0.0, t=0.0, valid_window=roi, min_disparity=0.0,
-                 max_disparity=0.0, delta_d=0.0), 2,
-        )  # fmt: skip
+        types = bag.store.types
+        bag.write_message('/words', types['std_msgs/msg/String'](data='x'), 1)
+        bag.write('/odd', 'stereo_msgs/msg/DisparityImage', 2, bytes(64))
     words = ros.collect(String, '/words')
     assert play(tmp_path / 'bag') == {'/words': 1}
     wait_for(lambda: words)
+    wait_for(lambda: log().count('not installed: stereo_msgs/msg/DisparityImage.') == 1)
 
 
-@pytest.mark.parametrize(
-    'kind',
-    ['String', 'std_msgs/String', 'a/b/c/d', '/msg/', '../msg/String', 'std_msgs/msg/__name__'],
-)
-def test_a_malformed_type_name_is_left_out_with_one_warning(ros, play, tmp_path, log, kind):
-    store = typestore()
-    word = store.serialize_cdr(store.types['std_msgs/msg/String'](data='x'), 'std_msgs/msg/String')
-    with Writer(tmp_path / 'bag', version=8) as bag:
-        good = bag.add_connection('/words', 'std_msgs/msg/String', typestore=store)
-        bad = bag.add_connection('/odd', kind, msgdef='string data', rihs01='RIHS01_0')
-        bag.write(bad, 1, word)
-        bag.write(good, 2, word)
-    words = ros.collect(String, '/words')
-    assert play(tmp_path / 'bag') == {'/words': 1}
-    wait_for(lambda: words)
-    assert log().count(f'not installed: {kind}.') == 1
+def test_a_latched_topic_reaches_a_late_subscriber(ros, play, tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        word = bag.store.types['std_msgs/msg/String'](data='x')
+        bag.write_message('/latched', word, 1, latched=True)
+        bag.write_message('/volatile', word, 2)
+    assert play(tmp_path / 'bag', wait=0.0) == {'/latched': 1, '/volatile': 1}
+    late = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    latched = ros.collect(String, '/latched', late)
+    wait_for(lambda: latched)
 
 
-def test_what_cannot_be_played_is_named(ros, play, tmp_path):
-    with pytest.raises(MediaError, match='does not exist'):
+def test_a_loop_of_images_continues_in_time_until_it_is_stopped(ros, play, tmp_path):
+    images = ros.collect(Image, '/camera/image', 100)
+    running = threading.Event()
+    running.set()
+    source = write_images(tmp_path / 'p', 2)
+    thread = threading.Thread(
+        target=play, args=(source, running.is_set),
+        kwargs={'loop': True, 'fps': 100, 'rate': 1.0, 'delay': 0.3}, daemon=True,
+    )  # fmt: skip
+    thread.start()
+    wait_for(lambda: len(images) > 5)
+    running.clear()
+    thread.join(60)
+    assert not thread.is_alive()
+    stamps = [nanoseconds(item.header.stamp) for item in images]
+    assert set(np.diff(stamps)) == {10_000_000}
+
+
+def test_a_loop_of_a_bag_starts_again_until_it_is_stopped(ros, play, tmp_path):
+    words = ros.collect(String, '/words', 100)
+    source = write_words(tmp_path / 'bag', 2)
+    sent = play(source, lambda: len(words) < 5, loop=True, delay=0.3)
+    assert sent['/words'] >= 5
+    assert [item.data for item in words[:5]] == [
+        'word 0', 'word 1', 'word 0', 'word 1', 'word 0',
+    ]  # fmt: skip
+
+
+def test_a_source_that_cannot_be_played_is_an_error(play, tmp_path):
+    with pytest.raises(MediaError, match='none does not exist. Specify a rosbag2, a folder'):
         play(tmp_path / 'none')
     with pytest.raises(MediaError, match='has no image'):
         play(tmp_path, wait=0.0)
-    with pytest.raises(MediaError, match='No subscriber within 0.2 s'):
-        play(folder_of_pictures(tmp_path / 'p'), wait=0.2)
     with BagWriter(tmp_path / 'empty'):
         pass
-    with pytest.raises(BagError):
+    with pytest.raises(BagError, match='no message of an installed type'):
         play(tmp_path / 'empty')
+
+
+def test_without_a_subscriber_in_time_nothing_is_played(ros, play, tmp_path):
+    ros.collect(CameraInfo, '/camera/camera_info')
+    camera = CameraModel(8, 6, 10.0, 10.0, 4.0, 3.0)
+    with pytest.raises(MediaError, match=r'No subscriber within 0\.2 s\.'):
+        play(write_images(tmp_path / 'p'), wait=0.2, camera=camera)
+
+
+def test_a_shutdown_during_the_wait_is_no_error(play, tmp_path):
+    answers = iter([True, False])
+    source = write_images(tmp_path / 'p')
+    assert play(source, lambda: next(answers, False), wait=60.0) == {}
+
+
+def test_the_delay_follows_the_wait_for_a_subscriber(play, tmp_path, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(module, 'time', SimpleNamespace(
+        sleep=pauses.append, monotonic=module.time.monotonic, time_ns=lambda: 0
+    ))  # fmt: skip
+    play(write_images(tmp_path / 'p', 1), wait=0.0, delay=0.75)
+    assert pauses[0] == 0.75
+
+
+def test_the_original_timing_is_kept_times_the_rate(ros, play, tmp_path):
+    """A busy machine may only make it longer."""
+    stamps: list[float] = []
+    ros.client.create_subscription(
+        String, '/words', lambda message: stamps.append(time.monotonic()), 10
+    )
+    with BagWriter(tmp_path / 'bag') as bag:
+        word = bag.store.types['std_msgs/msg/String'](data='x')
+        for moment in (0, 2 * SECOND):
+            bag.write_message('/words', word, moment)
+    play(tmp_path / 'bag', rate=4.0, delay=0.3)
+    wait_for(lambda: len(stamps) == 2)
+    assert stamps[1] - stamps[0] > 0.4
+
+
+def test_the_clock_is_that_of_the_bag(ros, play):
+    ticks = ros.collect(Clock, '/clock', 1000)
+    ros.collect(CameraInfo, '/camera/camera_info', 100)
+    play(DEMO, clock=10.0, rate=0.0, delay=0.5)
+    wait_for(lambda: ticks and nanoseconds(ticks[-1].clock) > BEGIN + 5.8 * SECOND)
+    moments = [nanoseconds(tick.clock) for tick in ticks]
+    assert min(np.diff(moments)) >= SECOND // 10
+    assert moments[0] >= BEGIN and moments[-1] <= BEGIN + 6 * SECOND
+
+
+def words(*moments: int) -> list[TimedMessage]:
+    data = serialize_message(String(data='x'))
+    return [TimedMessage(moment, '/words', WORD, data) for moment in moments]
+
+
+def player_of(ros, running=lambda: True, **options) -> Player:
+    made = Player(ros.client, PlayOptions(**options), running)
+    made.prepare({'/words': WORD})
+    return made
+
+
+def test_a_stop_ends_the_playback_before_the_next_message(ros):
+    player = player_of(ros, lambda: not player.sent, rate=0.0)
+    player.play(words(0, 1, 2))
+    assert player.sent == {'/words': 1}
+
+
+def test_the_numbers_of_several_playbacks_add_up(ros):
+    player = player_of(ros, rate=0.0)
+    for _ in range(2):
+        player.play(words(0, 1))
+    assert player.sent == {'/words': 4}
+
+
+def test_a_second_playback_starts_its_clock_again(ros):
+    ticks = ros.collect(Clock, '/clock', 1000)
+    player = player_of(ros, rate=0.0, clock=10.0)
+    wait_for(player._clock.get_subscription_count)
+    for _ in range(2):
+        player.play(words(BEGIN, BEGIN + SECOND))
+    wait_for(lambda: len(ticks) == 4)
+    assert [nanoseconds(tick.clock) - BEGIN for tick in ticks] == [0, SECOND] * 2
+
+
+class Time:
+    """A steady clock that only sleeping advances."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def fake_time(monkeypatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(module, 'time', made)
+    return made
+
+
+def test_the_wait_ends_when_one_topic_has_its_subscribers(ros, fake_time):
+    player = player_of(ros, wait=10.0, subscribers=2)
+    player.prepare({'/other': WORD})
+    publisher = player._publishers['/words']
+    ros.collect(String, '/words')
+    wait_for(lambda: publisher.get_subscription_count() == 1)
+    assert player.wait_for_subscribers(['/words', '/other']) is False
+    assert fake_time.now == pytest.approx(60.0, abs=0.03)
+    ros.collect(String, '/words')
+    wait_for(lambda: publisher.get_subscription_count() == 2)
+    pauses = len(fake_time.pauses)
+    assert player.wait_for_subscribers(['/other', '/words']) is True
+    assert len(fake_time.pauses) == pauses, 'there is nothing to wait for'
+    assert player.wait_for_subscribers(['/other']) is False
+
+
+def test_a_stop_ends_the_wait(ros, fake_time):
+    player = player_of(ros, lambda: False, wait=10.0)
+    assert player.wait_for_subscribers(['/words']) is False
+    assert fake_time.pauses == []
+
+
+def test_without_topics_only_the_time_passes(ros, fake_time):
+    assert player_of(ros, wait=0.5).wait_for_subscribers([]) is False
+    assert fake_time.now == pytest.approx(50.5, abs=0.03)
+
+
+def test_the_player_lingers_a_second(ros, fake_time):
+    """Nothing is left to acknowledge, so this second is for best-effort subscribers."""
+    player_of(ros).linger()
+    assert fake_time.now == pytest.approx(51.0, abs=0.03)
+
+
+def test_a_stop_ends_the_lingering(ros, fake_time):
+    player_of(ros, lambda: False).linger()
+    assert fake_time.pauses == []
+
+
+def test_the_player_waits_five_seconds_for_acknowledgments():
+    assert (module._ACKNOWLEDGE_TIMEOUT, module._LINGER) == (5.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ('latched', 'durability'),
+    [(True, DurabilityPolicy.TRANSIENT_LOCAL), (False, DurabilityPolicy.VOLATILE)],
+)
+def test_a_publisher_is_reliable_and_made_once(ros, latched, durability):
+    node = ros.add(Node('player', context=ros.context))
+    player = Player(node, PlayOptions(clock=10.0), lambda: True)
+    kind = TopicType(String, latched)
+    player.prepare({'/words': kind})
+    made = player._publishers['/words']
+    profile = made.qos_profile
+    assert (profile.reliability, profile.durability, profile.depth) == (
+        ReliabilityPolicy.RELIABLE, durability, 5,
+    )  # fmt: skip
+    player.play([TimedMessage(1, '/words', kind, serialize_message(String(data='x')))])
+    assert player._publishers == {'/words': made}
+    assert player._clock.topic_name == '/clock'
+
+
+def test_without_a_clock_rate_there_is_no_clock(ros):
+    node = ros.add(Node('player', context=ros.context))
+    assert Player(node, PlayOptions(), lambda: True)._clock is None

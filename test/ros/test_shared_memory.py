@@ -118,7 +118,9 @@ def test_free_bytes_are_those_for_unprivileged_users(monkeypatch, tmp_path):
     assert free_bytes(tmp_path) == 12 * KIB
 
 
-@pytest.mark.parametrize(('free', 'problem'), [(64 * KIB, False), (64 * KIB - 512, True)])
+@pytest.mark.parametrize(
+    ('free', 'problem'), [(65 * KIB, False), (64 * KIB, False), (64 * KIB - 512, True)]
+)
 def test_less_than_64_kib_are_too_little(monkeypatch, tmp_path, free, problem):
     set_free(monkeypatch, free)
     assert bool(shared_memory_problem(tmp_path)) is problem
@@ -132,21 +134,25 @@ def test_the_problem_is_one_line_with_the_remedy(monkeypatch, tmp_path):
     )
 
 
-def test_segments_are_reclaimed_before_the_memory_is_too_little(monkeypatch, tmp_path):
+@pytest.mark.parametrize('free', [64 * KIB, 65 * KIB])
+def test_segments_are_reclaimed_before_the_memory_is_too_little(monkeypatch, tmp_path, free):
     write(tmp_path, SEGMENT, f'{SEGMENT}_el')
-    set_free(monkeypatch, 0, 64 * KIB)
+    set_free(monkeypatch, 0, free)
     assert shared_memory_problem(tmp_path) == ''
     assert names(tmp_path) == set()
 
 
-def test_with_enough_memory_nothing_is_reclaimed(monkeypatch, tmp_path):
+@pytest.mark.parametrize('free', [64 * KIB, 65 * KIB])
+def test_with_enough_memory_nothing_is_reclaimed(monkeypatch, tmp_path, free):
     write(tmp_path, SEGMENT, f'{SEGMENT}_el')
-    set_free(monkeypatch, 64 * KIB)
+    set_free(monkeypatch, free)
     assert shared_memory_problem(tmp_path) == ''
     assert names(tmp_path) == {SEGMENT, f'{SEGMENT}_el'}
 
 
-@pytest.mark.parametrize(('files', 'size', 'problem'), [(2, 1, False), (1, 1, True), (2, 0, True)])
+@pytest.mark.parametrize(
+    ('files', 'size', 'problem'), [(3, 1, False), (2, 1, False), (1, 1, True), (2, 0, True)]
+)
 def test_two_pages_of_an_earlier_process_are_enough(monkeypatch, tmp_path, files, size, problem):
     for index in range(files):
         write(tmp_path, f'lttng-ust-wait-{index}', size=size)

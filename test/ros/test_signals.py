@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -30,8 +31,10 @@ def interrupted():
 
 def run(code: str, *numbers: int, **options) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own; its ``send`` raises one signal after the other."""
+    environment = {name: value for name, value in os.environ.items()
+                   if name != 'PYTHONUNBUFFERED'}  # fmt: skip
     return subprocess.run(
-        [sys.executable, '-c', PRELUDE + code, *map(str, numbers)], cwd=ROOT,
+        [sys.executable, '-c', PRELUDE + code, *map(str, numbers)], cwd=ROOT, env=environment,
         capture_output=True, text=True, timeout=60, **options,
     )  # fmt: skip
 
