@@ -169,6 +169,16 @@ def test_a_message_class_is_found_by_its_type_name(name, expected):
     assert message_class(name) is expected
 
 
+def test_a_required_message_class_that_is_not_installed_is_an_error():
+    assert require_message_class('std_msgs/msg/String') is String
+    with pytest.raises(MissingDependencyError) as caught:
+        require_message_class('missing_msgs/msg/String')
+    assert str(caught.value) == (
+        'The message package missing_msgs is not installed; install it with the extra ros, or '
+        'source a ROS 2 installation.'
+    )
+
+
 @pytest.mark.parametrize('kind', [Image, PointCloud2])
 def test_an_empty_message_keeps_an_array_without_a_copy(kind):
     """A copy of a cloud takes as long as computing it."""
