@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build with colcon in a scratch workspace and start what it installed.
+# Build the package with colcon in a temporary workspace, and start the installed node.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python3 "$root/scripts/bootstrap.py" colcon cpu ros train scenes test lint
@@ -19,12 +19,12 @@ python3 - "$workspace" <<'PY'
 import sys
 import hydranet_ros
 from hydranet_ros.resources import share_directory
-# The environment also holds an editable install of the checkout: prove which one starts.
+# The environment also has an editable install of the checkout: check which one is imported.
 for path in (hydranet_ros.__file__, str(share_directory())):
     assert path.startswith(sys.argv[1]), path
 PY
 "$bin/hydranet" --version
-test -f "$workspace/install/hydranet_ros/share/hydranet_ros/launch/kitti.launch.py"
+test -f "$workspace/install/hydranet_ros/share/hydranet_ros/launch/hydranet.launch.py"
 log="$workspace/node.log"
 timeout 60 "$bin/hydranet_node" --ros-args -p preset:=street -r __ns:=/colcon_check >"$log" 2>&1 &
 node=$!
@@ -35,4 +35,4 @@ done
 kill -INT "$node"
 wait "$node" || { cat "$log"; exit 1; }
 grep 'active' "$log" || { cat "$log"; exit 1; }
-echo 'colcon: built, installed, the node came up active and went down on SIGINT'
+echo 'colcon: built and installed; the node became active and ended on SIGINT'
