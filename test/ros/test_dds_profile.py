@@ -97,10 +97,11 @@ def test_every_middleware_of_fast_dds_gets_the_profile(environment, middleware):
     assert '64 MiB' in apply_dds_profile()
 
 
-def test_the_switch_selects_another_profile(environment):
-    environment.setenv(SWITCH, '/somewhere/else.xml')
-    assert apply_dds_profile() == 'DDS profile: /somewhere/else.xml'
-    assert chosen() == '/somewhere/else.xml'
+@pytest.mark.parametrize('path', ['/somewhere/else.xml', 'mine.xml', 'zed.xml'])
+def test_the_switch_selects_another_profile(environment, path):
+    environment.setenv(SWITCH, path)
+    assert apply_dds_profile() == f'DDS profile: {path}'
+    assert chosen() == path
 
 
 @pytest.mark.parametrize('middleware', ['rmw_fastrtps_cpp', 'rmw_cyclonedds_cpp'])

@@ -17,6 +17,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 from bag_tools import image, write_bag
 from conftest import wait_for
 from model_factory import model_info
+from steady_time import SteadyTime
 
 from hydranet_ros.bags.writer import BagWriter
 from hydranet_ros.errors import BagError, DemoError, ModelError
@@ -186,40 +187,30 @@ def test_the_recording_ends_when_the_node_ends():
     assert recorder.spins == 0
 
 
-class Time:
-    """A steady clock that each spin advances by a second."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def test_the_recording_ends_three_seconds_after_the_last_result(monkeypatch):
-    clock = Time()
+    clock = SteadyTime()
     monkeypatch.setattr(module, 'time', clock)
     recorder = Recorder()
 
     def spin() -> None:
         clock.now += 1.0
-        if clock.now == 103.0:
+        if clock.now == 53.0:
             recorder.last_received = clock.now
 
     recorder.on_spin = spin
-    player = SimpleNamespace(poll=lambda: 0 if clock.now >= 102.0 else None)
+    player = SimpleNamespace(poll=lambda: 0 if clock.now >= 52.0 else None)
     module._record(recorder, player, RUNNING, 0)
-    assert clock.now == 107.0, 'more than three seconds after 103'
+    assert clock.now == 57.0, 'more than three seconds after 53'
 
 
 def test_the_recording_waits_three_seconds_after_the_end_of_the_bag(monkeypatch):
-    clock = Time()
+    clock = SteadyTime()
     monkeypatch.setattr(module, 'time', clock)
-    recorder = Recorder(last_received=50.0)
+    recorder = Recorder(last_received=40.0)
     recorder.on_spin = lambda: setattr(clock, 'now', clock.now + 1.0)
-    player = SimpleNamespace(poll=lambda: 0 if clock.now >= 102.0 else None)
+    player = SimpleNamespace(poll=lambda: 0 if clock.now >= 52.0 else None)
     module._record(recorder, player, RUNNING, 100)
-    assert clock.now == 106.0, 'more than three seconds after 102'
+    assert clock.now == 56.0, 'more than three seconds after 52'
 
 
 def test_without_results_the_error_has_the_log_of_the_node(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from steady_time import SteadyTime
 
 from hydranet_ros.ros import pacing as module
 from hydranet_ros.ros.pacing import Pacer
@@ -12,25 +13,9 @@ SECOND = 10**9
 BEGIN = 1_700_000_000 * SECOND
 
 
-class Time:
-    """A steady clock that only sleeping advances."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
-def time(monkeypatch) -> Time:
-    made = Time()
+def time(monkeypatch) -> SteadyTime:
+    made = SteadyTime()
     monkeypatch.setattr(module, 'time', made)
     return made
 

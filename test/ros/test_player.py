@@ -21,6 +21,7 @@ from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+from steady_time import SteadyTime
 
 from hydranet_ros.bags.messages import typestore
 from hydranet_ros.bags.reader import BagReader
@@ -230,24 +231,9 @@ def test_a_second_playback_starts_its_clock_again(ros):
     assert [nanoseconds(tick.clock) - BEGIN for tick in ticks] == [0, SECOND] * 2
 
 
-class Time:
-    """A steady clock that only sleeping advances."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
-def fake_time(monkeypatch) -> Time:
-    made = Time()
+def fake_time(monkeypatch) -> SteadyTime:
+    made = SteadyTime()
     monkeypatch.setattr(module, 'time', made)
     return made
 

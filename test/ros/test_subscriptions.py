@@ -53,9 +53,11 @@ def subscribe(ros):
         ('raw', ['image:=/front/image_raw'], '/front/image_raw', '/front/camera_info'),
         ('raw', ['image:=cam/image', 'camera_info:=/info'], '/ns/cam/image', '/info'),
         ('raw', ['image/compressed:=/jpeg'], '/ns/image', '/ns/camera_info'),
+        ('raw', ['camera_info:=zed_info'], '/ns/image', '/ns/zed_info'),
         ('compressed', [], '/ns/image/compressed', '/ns/camera_info'),
         ('compressed', ['image:=/front/rgb'], '/front/rgb/compressed', '/front/camera_info'),
         ('compressed', ['image/compressed:=/jpeg'], '/jpeg', '/ns/camera_info'),
+        ('compressed', ['image/compressed:=zed'], '/ns/zed', '/ns/camera_info'),
     ],
 )
 def test_the_camera_info_is_the_sibling_of_the_remapped_image(
