@@ -1,1 +1,1 @@
-"""The ROS 2 side: the lifecycle node, its messages and parameters, the player."""
+"""The lifecycle node, its messages and parameters, the player and the demo."""

@@ -1,13 +1,16 @@
-"""Command-line arguments of the node's process."""
+"""The arguments of the node's process."""
 
 from __future__ import annotations
 
 from hydranet_ros.ros.arguments import node_arguments
 
 
-def test_the_preset_comes_before_the_arguments_of_the_user_which_override_it():
-    extra = ['--ros-args', '-p', 'preset:=nyud']
-    assert node_arguments('kitti', extra) == [
-        'hydranet', '--ros-args', '-p', 'preset:=kitti', '--', *extra,
+def test_the_preset_precedes_the_arguments_of_the_user_which_override_it():
+    assert node_arguments('kitti', ['--ros-args', '-p', 'preset:=street']) == [
+        'hydranet', '--ros-args', '-p', 'preset:=kitti', '--', '--ros-args', '-p',
+        'preset:=street',
     ]  # fmt: skip
-    assert node_arguments('kitti', ()) == ['hydranet', '--ros-args', '-p', 'preset:=kitti', '--']
+
+
+def test_a_preset_alone_is_enough():
+    assert node_arguments('street', ()) == ['hydranet', '--ros-args', '-p', 'preset:=street', '--']
