@@ -106,6 +106,7 @@ class CudaProvider:
     runtime_name = 'CUDAExecutionProvider'
     on_gpu = True
     compiles = False
+    graph_option = 'enable_cuda_graph'
 
     def session_options(
         self, model: bytes, options: EngineOptions, placement: DevicePlacement | None
@@ -114,26 +115,22 @@ class CudaProvider:
         values: dict[str, Any] = {'device_id': options.device}
         if placement is not None:
             values['user_compute_stream'] = str(placement.stream)
-            values['enable_cuda_graph'] = placement.graph
+            values[self.graph_option] = placement.graph
         return values
 
 
-class TensorrtProvider:
+class TensorrtProvider(CudaProvider):
     """TensorRT engines, built once for a model, GPU and image size and then cached."""
 
     name = 'tensorrt'
     runtime_name = 'TensorrtExecutionProvider'
-    on_gpu = True
     compiles = True
+    graph_option = 'trt_cuda_graph_enable'
 
     def session_options(
         self, model: bytes, options: EngineOptions, placement: DevicePlacement | None
     ) -> dict[str, Any]:
-        """Return the GPU's number, the cache folders, the precision and the placement."""
-        values: dict[str, Any] = {'device_id': options.device}
-        if placement is not None:
-            values['user_compute_stream'] = str(placement.stream)
-            values['trt_cuda_graph_enable'] = placement.graph
+        """Add the cache folders and the precision to the options of CUDA."""
         folder = str(
             cache_folder(
                 model,
@@ -143,12 +140,14 @@ class TensorrtProvider:
                 size=placement.size if placement is not None else None,
             )
         )
-        values.update(
-            trt_engine_cache_enable=True, trt_engine_cache_path=folder,
-            trt_timing_cache_enable=True, trt_timing_cache_path=folder,
-            trt_fp16_enable=options.fp16,
-        )  # fmt: skip
-        return values
+        return {
+            **super().session_options(model, options, placement),
+            'trt_engine_cache_enable': True,
+            'trt_engine_cache_path': folder,
+            'trt_timing_cache_enable': True,
+            'trt_timing_cache_path': folder,
+            'trt_fp16_enable': options.fp16,
+        }
 
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
