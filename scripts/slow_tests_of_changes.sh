@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BASE=${BASE:-$(git rev-list -1 --before='1 day ago' HEAD)}
-LIMIT=${LIMIT:-420}
+LIMIT=${LIMIT:-300}
 files=()
 while read -r path; do
   case "$path" in
