@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Run the slow tests of what changed since BASE (default: the last commit older than a day).
-# LIMIT (seconds) stops them without failing; "make test-slow" runs all of them.
+# No file starts after LIMIT seconds; "make test-slow" runs all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BASE=${BASE:-$(git rev-list -1 --before='1 day ago' HEAD)}
-LIMIT=${LIMIT:-300}
+LIMIT=${LIMIT:-180}
 files=()
 while read -r path; do
   case "$path" in
@@ -23,11 +23,10 @@ if [ "${#files[@]}" -eq 0 ]; then
   echo 'slow tests: none of the changed modules has any'
   exit 0
 fi
-printf 'slow tests of: %s\n' "${files[*]}"
-status=0
-timeout --signal=INT "$LIMIT" .venv/bin/python -m pytest -x -m slow "${files[@]}" || status=$?
-if [ "$status" -eq 124 ]; then
-  echo "slow tests: stopped after $LIMIT s without a failure; make test-slow runs all of them"
-  exit 0
-fi
-exit "$status"
+for file in "${files[@]}"; do
+  if [ "$SECONDS" -ge "$LIMIT" ]; then
+    echo "slow tests: $file is left to make test-slow, after $SECONDS s"
+    continue
+  fi
+  .venv/bin/python -m pytest -m slow "$file"
+done
