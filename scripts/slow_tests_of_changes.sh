@@ -28,5 +28,6 @@ for file in "${files[@]}"; do
     echo "slow tests: $file is left to make test-slow, after $SECONDS s"
     continue
   fi
-  .venv/bin/python -m pytest -m slow "$file"
+  # pytest exits with 5 if it selected no test.
+  .venv/bin/python -m pytest -m slow "$file" || [ "$?" -eq 5 ]
 done
