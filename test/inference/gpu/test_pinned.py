@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import mmap
-from pathlib import Path
 
 import numpy as np
 import pytest
-from host_device import HostDevice, make_host_device
-from model_factory import make_model
 
 from hydranet_ros.camera.model import CameraModel
 from hydranet_ros.errors import ModelError
-from hydranet_ros.inference.engine import Engine, EngineOptions
+from hydranet_ros.inference.engine import Engine
 from hydranet_ros.perception.outputs import Output
 from hydranet_ros.perception.pipeline import Perception
 
@@ -20,22 +17,6 @@ LARGE = (256, 300)
 CAMERA = CameraModel(37, 23, 130.0, 100.0, 17.0, 11.0)
 ALL = frozenset(Output)
 USUAL = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tasks = ('segmentation', 'depth', 'normals')
-    return make_model(tmp_path_factory.mktemp('models') / 'all.onnx', tasks=tasks)
-
-
-@pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
-    return make_host_device(monkeypatch)
-
-
-@pytest.fixture
-def engine(model: Path, device: HostDevice) -> Engine:
-    return Engine(model, EngineOptions(provider='cpu'), device=device)
 
 
 def random_image(seed: int = 0, height: int = 23, width: int = 37) -> np.ndarray:

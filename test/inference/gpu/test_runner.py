@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from host_device import HostDevice, make_host_device
-from model_factory import make_model
 
 from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
 from hydranet_ros.inference.engine import Engine, EngineOptions
@@ -17,22 +13,6 @@ from hydranet_ros.inference.gpu.session import DeviceSession
 
 HEIGHT, WIDTH = 23, 37
 LABELS = frozenset({'labels'})
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tasks = ('segmentation', 'depth', 'normals')
-    return make_model(tmp_path_factory.mktemp('models') / 'all.onnx', tasks=tasks)
-
-
-@pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
-    return make_host_device(monkeypatch)
-
-
-@pytest.fixture
-def engine(model: Path, device: HostDevice) -> Engine:
-    return Engine(model, EngineOptions(provider='cpu'), device=device)
 
 
 def random_image(seed: int = 0, height: int = 23, width: int = 37) -> np.ndarray:
