@@ -91,6 +91,12 @@ class Ros:
         self.executor.add_node(node)
         return node
 
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Call a function in the thread that spins, which alone may destroy what it waits for."""
+        task = self.executor.create_task(function)
+        wait_for(task.done, what='the call')
+        return task.result()
+
     def collect(self, kind: type, topic: str, profile: Any = 10) -> list[Any]:
         """Subscribe to a topic; return the list to which its messages are appended."""
         messages: list[Any] = []

@@ -237,7 +237,7 @@ def test_the_node_is_idle_from_the_end_of_an_image_even_of_a_failed_one(ros, clo
     with pytest.raises(ValueError, match='a fault'):
         latest.receive('bad', (CAMERA, 1), 99.0)
     assert latest._idle_since == 102.0
-    latest.destroy()
+    ros.run(latest.destroy)
 
 
 def test_the_timer_of_a_canceled_wait_processes_nothing(busy):
@@ -250,7 +250,7 @@ def test_a_held_image_is_discarded_by_destroy(ros, busy):
     latest, processed = busy
     latest.receive('held', (CAMERA, 5), 105.0)
     timers = list(ros.client.timers)
-    latest.destroy()
+    ros.run(latest.destroy)
     assert latest._held is None and processed == []
     assert len(list(ros.client.timers)) == len(timers) - 1
 
@@ -258,4 +258,4 @@ def test_a_held_image_is_discarded_by_destroy(ros, busy):
 def test_no_timer_runs_before_an_image_waits(ros):
     latest = LatestImage(ros.client, lambda message, number: None)
     assert latest._timer.is_canceled()
-    latest.destroy()
+    ros.run(latest.destroy)

@@ -293,8 +293,8 @@ def test_cleanup_leaves_no_model_publisher_or_subscription(ros, rig):
     assert ros.client.count_publishers('/hydranet/timing') == 1
 
 
-def test_shutdown_frees_everything(rig):
-    assert str(rig.node.trigger_shutdown()).endswith('SUCCESS')
+def test_shutdown_frees_everything(ros, rig):
+    assert str(ros.run(rig.node.trigger_shutdown)).endswith('SUCCESS')
     assert rig.node._perception is None and rig.node._inputs is None
     assert rig.state() == 'finalized'
 
@@ -345,8 +345,8 @@ def test_a_failed_activate_leaves_no_subscription(idle, monkeypatch):
     assert idle.node._transition_error == 'activate failed: RuntimeError: invalid topic'
 
 
-def test_an_error_of_rclpy_after_a_failed_transition_frees_everything(rig):
-    assert rig.node.on_error(None) == module._SUCCESS
+def test_an_error_of_rclpy_after_a_failed_transition_frees_everything(ros, rig):
+    assert ros.run(lambda: rig.node.on_error(None)) == module._SUCCESS
     assert rig.node._perception is None and not rig.node._active
 
 

@@ -227,7 +227,7 @@ def test_without_vision_msgs_the_log_names_the_missing_topic(ros, monkeypatch, l
     line = 'vision_msgs is not installed; ~/segmentation/label_info is not published.'
     wait_for(lambda: line in log(), what='the line in the log')
     made.publishers.publish_latched()
-    made.publishers.destroy()
+    ros.run(made.publishers.destroy)
 
 
 def test_late_subscribers_receive_the_label_info(every):
@@ -244,7 +244,7 @@ def test_late_subscribers_receive_the_label_info(every):
 
 def test_destroyed_publishers_leave_no_topic(ros, every):
     wait_for(lambda: '/hydranet/points' in topics(ros))
-    every.publishers.destroy()
+    ros.run(every.publishers.destroy)
     outputs = {f'/hydranet/{OUTPUTS[output].name}' for output in ALL}
     outputs.add('/hydranet/depth/camera_info')
     wait_for(lambda: not outputs & topics(ros), what='no topic')

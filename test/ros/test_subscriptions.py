@@ -43,7 +43,7 @@ def subscribe(ros):
 
     yield subscribe
     for item in made:
-        item.destroy()
+        ros.run(item.destroy)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_destroyed_subscriptions_leave_no_topic(ros, subscribe):
     subscriptions, _, _ = subscribe()
     for topic in ('/ns/image', '/ns/camera_info'):
         wait_for(lambda t=topic: ros.client.count_subscribers(t) == 1)
-    subscriptions.destroy()
+    ros.run(subscriptions.destroy)
     for topic in ('/ns/image', '/ns/camera_info'):
         wait_for(lambda t=topic: ros.client.count_subscribers(t) == 0)

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from conftest import ROOT
+from conftest import ROOT, wait_for
 
 from hydranet_ros.ros.dds_profile import apply_dds_profile
 from hydranet_ros.ros.shared_memory import SHARED_MEMORY, reclaim_segments
@@ -64,8 +64,9 @@ def test_the_segment_of_a_killed_process_is_reclaimed_by_the_next_start(particip
     process.kill()
     process.wait()
     reclaim()
-    assert not any(path.exists() for path in segments)
-    assert not any(Path(f'{path}_el').exists() for path in segments)
+    # Another process may be the one that removes them.
+    for path in segments:
+        wait_for(lambda p=path: not (p.exists() or Path(f'{p}_el').exists()), what=str(path))
 
 
 @pytest.mark.parametrize('stopped', [False, True])
