@@ -30,8 +30,8 @@ _QUEUE_DEPTH = 5
 # Seconds in which reliable subscribers can acknowledge the last messages, and then seconds for
 # best-effort subscribers, which do not acknowledge.
 _ACKNOWLEDGE_TIMEOUT, _LINGER = 5.0, 1.0
-_ACKNOWLEDGE_POLL = Duration(seconds=0.1)
 _POLL = 0.02
+_ACKNOWLEDGE_POLL = Duration(seconds=_POLL)
 
 
 class Player:
@@ -68,11 +68,19 @@ class Player:
 
     def wait_for_subscribers(self, topics: Iterable[str]) -> bool:
         """Wait until one of the topics has its subscribers; return false after the timeout."""
-        until = time.monotonic() + self._options.wait
         watched = [self._publishers[topic] for topic in topics]
-        while self._running() and time.monotonic() < until:
+
+        def found() -> bool:
             counts = [item.get_subscription_count() for item in watched]
-            if max(counts, default=0) >= self._options.subscribers:
+            return max(counts, default=0) >= self._options.subscribers
+
+        return self._wait(self._options.wait, found)
+
+    def _wait(self, seconds: float, done: Callable[[], bool]) -> bool:
+        """Wait until a condition holds, the time is over, or a stop; return the condition."""
+        until = time.monotonic() + seconds
+        while self._running() and time.monotonic() < until:
+            if done():
                 return True
             time.sleep(_POLL)
         return False
@@ -94,13 +102,12 @@ class Player:
         A large message is sent in fragments. A subscriber discards incomplete messages when their
         publisher disappears.
         """
-        until = time.monotonic() + _ACKNOWLEDGE_TIMEOUT
-        waiting = list(self._publishers.values())
-        while waiting and self._running() and time.monotonic() < until:
-            waiting = [item for item in waiting if not item.wait_for_all_acked(_ACKNOWLEDGE_POLL)]
-        until = time.monotonic() + _LINGER
-        while self._running() and time.monotonic() < until:
-            time.sleep(_POLL)
+        publishers = self._publishers.values()
+        self._wait(
+            _ACKNOWLEDGE_TIMEOUT,
+            lambda: all(item.wait_for_all_acked(_ACKNOWLEDGE_POLL) for item in publishers),
+        )
+        self._wait(_LINGER, lambda: False)
 
     def _tick(self, now: int) -> None:
         assert self._clock is not None

@@ -254,6 +254,25 @@ def test_the_wait_ends_when_one_topic_has_its_subscribers(ros, fake_time):
     assert player.wait_for_subscribers(['/other']) is False
 
 
+def test_more_subscribers_than_requested_are_enough(ros, fake_time):
+    player = player_of(ros, wait=10.0, subscribers=1)
+    publisher = player._publishers['/words']
+    for count in (1, 2):
+        ros.collect(String, '/words')
+        wait_for(lambda n=count: publisher.get_subscription_count() == n)
+        assert player.wait_for_subscribers(['/words']) is True
+    assert fake_time.pauses == []
+
+
+def test_the_condition_of_a_wait_is_polled_until_it_holds_or_the_time_is_over(ros, fake_time):
+    player = player_of(ros)
+    answers = iter([False, False, True])
+    assert player._wait(1.0, lambda: next(answers)) is True
+    assert fake_time.pauses == [0.02, 0.02]
+    assert player._wait(1.0, lambda: fake_time.now >= 51.04) is False, 'the time was over at 51.04'
+    assert player._wait(0.0, lambda: True) is False
+
+
 def test_a_stop_ends_the_wait(ros, fake_time):
     player = player_of(ros, lambda: False, wait=10.0)
     assert player.wait_for_subscribers(['/words']) is False
@@ -297,6 +316,7 @@ def test_a_publisher_is_reliable_and_made_once(ros, latched, durability):
     player.play([TimedMessage(1, '/words', kind, serialize_message(String(data='x')))])
     assert player._publishers == {'/words': made}
     assert player._clock.topic_name == '/clock'
+    assert player._clock.qos_profile.depth == 10
 
 
 def test_without_a_clock_rate_there_is_no_clock(ros):

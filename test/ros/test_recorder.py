@@ -194,6 +194,22 @@ def test_outputs_that_are_not_shown_are_ignored(output):
     assert frame == FrameImages()
 
 
+def test_queues_hold_messages_until_the_recorder_spins(fixture):
+    depths = {item.topic_name: item.qos_profile.depth for item in fixture.node.subscriptions}
+    expected = dict.fromkeys((OUTPUTS[output].full_name for output in RECORDED), 20)
+    expected |= {'/hydranet/depth/camera_info': 20, IMAGE_TOPIC: 20, '/hydranet/timing': 50}
+    assert expected.items() <= depths.items()
+
+
+def test_by_default_every_sixth_frame_is_kept(domain_id, tmp_path):
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain_id)
+    node = Node('recorder', context=context)
+    assert Recorder(node, IMAGE_TOPIC, tmp_path / 'bag')._every == 6
+    node.destroy_node()
+    context.shutdown()
+
+
 def test_spinning_takes_about_the_given_time(fixture):
     begin = time.monotonic()
     fixture.recorder.spin(0.3)
