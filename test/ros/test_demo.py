@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +13,12 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed (extra: ros)')
 
-from bag_tools import image, write_bag
-from conftest import wait_for
+from bag_tools import image, write_bag, write_words
+from conftest import ROOT, wait_for
 from model_factory import model_info
 from steady_time import SteadyTime
 
+from hydranet_ros.bags.reader import BagReader
 from hydranet_ros.bags.writer import BagWriter
 from hydranet_ros.errors import BagError, DemoError, ModelError
 from hydranet_ros.resources import config_file
@@ -164,14 +164,15 @@ def test_a_node_that_ends_is_an_error_with_its_log(tmp_path):
     ]
 
 
-def test_a_node_that_does_not_subscribe_in_time_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, '_START_TIMEOUT', 0.1)
+def test_a_node_that_does_not_subscribe_within_60_s_is_an_error(tmp_path, monkeypatch):
+    clock = SteadyTime()
+    monkeypatch.setattr(module, 'time', clock)
     (tmp_path / 'log').touch()
-    recorder = Recorder(
-        node=SimpleNamespace(count_subscribers=lambda topic: 1), on_spin=lambda: time.sleep(0.02)
-    )
+    recorder = Recorder(node=SimpleNamespace(count_subscribers=lambda topic: 1))
+    recorder.on_spin = lambda: setattr(clock, 'now', clock.now + 1.0)
     with pytest.raises(DemoError, match='The node did not start'):
         module._wait_for_node(recorder, RUNNING, tmp_path / 'log')
+    assert clock.now == 50.0 + 61.0
 
 
 def test_the_recording_ends_with_enough_frames():
@@ -230,3 +231,33 @@ def test_an_end_of_the_log_can_be_read_whatever_its_bytes(tmp_path):
 def test_a_process_of_the_demo_is_a_popen(tmp_path):
     with module._process(python('pass'), tmp_path / 'log', dict(os.environ)) as process:
         assert isinstance(process, subprocess.Popen)
+
+
+def test_the_demo_writes_its_results_into_a_new_folder_and_replaces_an_older_bag(
+    tmp_path, tiny_model
+):
+    """In a process of its own, which then ignores signals."""
+    output = tmp_path / 'new' / 'demo'
+    write_words(output / 'results')
+    code = (
+        'import sys\n'
+        'from pathlib import Path\n'
+        'from hydranet_ros.ros.demo import run_demo\n'
+        'run_demo(Path(sys.argv[1]), frames=2, preset="street", model=sys.argv[2], bag=None, '
+        'rate=1.0)'
+    )
+    done = subprocess.run(
+        [*python(code), str(output), str(tiny_model)], capture_output=True, text=True,
+        timeout=240, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in output.iterdir()} == {
+        'demo.png', 'demo.mp4', 'demo.gif', 'results', 'node.log', 'player.log',
+    }  # fmt: skip
+    first, last = done.stdout.splitlines()[0], ' '.join(done.stdout.splitlines()[-3:])
+    assert first.startswith(f'demo_street -> node (preset street) -> {output}; DDS profile: ')
+    assert 'demo.png, demo.mp4, demo.gif, results/ (opens in Foxglove), node.log' in last
+    with BagReader(output / 'results') as reader:
+        topics = {item.topic for item in reader.connections}
+    assert {'/hydranet/points', '/camera/image/compressed'} <= topics
+    assert '/words' not in topics
