@@ -116,7 +116,8 @@ class Ros:
     def close(self) -> None:
         """Stop spinning and destroy everything."""
         self._running = False
-        self._thread.join(10)
+        self.executor.wake()
+        self._thread.join(TIMEOUT)
         for node in [*self.nodes, self.client]:
             self.executor.remove_node(node)
             node.destroy_node()
