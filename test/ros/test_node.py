@@ -371,6 +371,7 @@ def test_configure_logs_model_provider_and_duration_and_activate_the_topics(ros,
     Rig(ros, model=str(tiny_model)).wait_until_connected()
     wait_for(lambda: 'active: /image, /camera_info' in log())
     assert re.search(r'tiny\.onnx loaded on cpu in \d+\.\d\d s', log())
+    assert 'did not start' not in log()
 
 
 def test_warnings_of_a_fallback_are_logged(ros, monkeypatch, tiny_model, log):
@@ -380,6 +381,17 @@ def test_warnings_of_a_fallback_are_logged(ros, monkeypatch, tiny_model, log):
     monkeypatch.setattr(module, 'choose_model', lambda *a, **k: chosen)
     Rig(ros).wait_until_connected()
     wait_for(lambda: 'The model falls back.' in log())
+
+
+def test_warnings_of_the_post_processing_are_logged(ros, monkeypatch, tiny_model, log):
+    class WithWarning(module.Perception):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.warnings = ('Post-processing runs on the CPU.',)
+
+    monkeypatch.setattr(module, 'Perception', WithWarning)
+    Rig(ros, model=str(tiny_model)).wait_until_connected()
+    wait_for(lambda: 'Post-processing runs on the CPU.' in log())
 
 
 def test_the_model_of_preset_and_domain_is_used(ros, monkeypatch, tiny_model):
