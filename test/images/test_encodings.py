@@ -147,17 +147,23 @@ def test_rgb8_is_a_view_and_other_encodings_are_written_into_out():
     out = np.empty((4, 5, 3), np.uint8)
     assert to_rgb(data, height=4, width=5, encoding='bgr8', step=15, out=out) is out
     np.testing.assert_array_equal(out, view[..., ::-1])
+    again = to_rgb(data, height=4, width=5, encoding='rgb8', step=15, out=out)
+    assert np.shares_memory(again, view) and not np.shares_memory(again, out)
 
 
-@pytest.mark.parametrize(
-    'out',
-    [np.empty((9, 9, 3), np.uint8), np.empty((4, 5, 3), np.int8), np.empty((4, 5), np.uint8)],
-)
-def test_an_out_of_another_shape_or_type_is_not_used(out: np.ndarray):
+UNFIT = [
+    np.empty((9, 9, 3), np.uint8), np.empty((1, 1, 3), np.uint8), np.empty((4, 5, 4), np.uint8),
+    np.empty((4, 5), np.uint8), np.empty((4, 5, 3), np.int8), np.empty((4, 5, 3), np.int16),
+    np.empty((4, 5, 3), np.bool_),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('out', UNFIT, ids=lambda out: f'{out.shape} {out.dtype}')
+@pytest.mark.parametrize('encoding', ['bgr8', 'rgb8'])
+def test_an_out_of_another_shape_or_type_is_not_used(out: np.ndarray, encoding: str):
     rgb = random_image(4, 5, 1)
-    got = to_rgb(
-        rgb[..., ::-1].tobytes(), height=4, width=5, encoding='bgr8', step=15, out=out
-    )  # fmt: skip
+    data, step = padded(encode(rgb, encoding, False), 3)
+    got = to_rgb(data, height=4, width=5, encoding=encoding, step=step, out=out)
     assert got is not out and got.dtype == np.uint8
     np.testing.assert_array_equal(got, rgb)
 
@@ -171,6 +177,25 @@ def test_padded_rgb8_is_copied_into_out_or_a_new_array():
     np.testing.assert_array_equal(out, rgb)
     new = to_rgb(data, **arguments)
     assert new.flags.c_contiguous and not np.shares_memory(new, np.frombuffer(data, np.uint8))
+
+
+BLOCKS = [*(f'bayer_{pattern}{bits}' for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')
+            for bits in (8, 16)), 'nv12', 'nv21']  # fmt: skip
+
+
+@pytest.mark.parametrize('encoding', BLOCKS)
+def test_bayer_and_nv_encodings_need_an_even_width_and_height(encoding: str):
+    itemsize = 2 if encoding.endswith('16') else 1
+    rows = {'nv12': 1.5, 'nv21': 1.5}.get(encoding, 1)
+    for height, width in ((2, 2), (4, 4), (10, 8)):
+        data = bytes(int(height * rows) * width * itemsize)
+        step = width * itemsize
+        shape = to_rgb(data, height=height, width=width, encoding=encoding, step=step).shape
+        assert shape == (height, width, 3)
+    for height, width in ((3, 4), (4, 3), (1, 2), (2, 1), (5, 5)):
+        message = f'{encoding} needs a width divisible by 2 and a height divisible by 2; got '
+        with pytest.raises(ImageError, match=f'{message}{width}x{height}'):
+            to_rgb(b'', height=height, width=width, encoding=encoding, step=width * itemsize)
 
 
 def test_yuv422_may_have_an_odd_height():

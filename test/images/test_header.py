@@ -177,6 +177,26 @@ def test_other_formats_have_no_size(data: bytes):
     assert image_size(data) is None
 
 
+@pytest.mark.parametrize(
+    'head', [b'GIF', b'BM\0', b'\xff\xd7\xff', b'\xff\xd9\xff', b'\xff\xd8\xfe', b'\xff\xff\xff']
+)
+def test_a_jpeg_begins_with_its_own_mark(head: bytes):
+    """The rest is that of a JPEG, so only the first three bytes tell the format."""
+    data = encoded(9, 6, 'jpeg')
+    assert image_size(data) == (9, 6)
+    assert image_size(head + data[3:]) is None
+
+
+@pytest.mark.parametrize('at', range(16))
+@pytest.mark.parametrize('change', [-1, 1])
+def test_a_png_begins_with_its_own_mark(at: int, change: int):
+    """Every byte of the signature and of the header chunk's length and name counts."""
+    data = bytearray(encoded(9, 6, 'png'))
+    assert image_size(data) == (9, 6)
+    data[at] = (data[at] + change) % 256
+    assert image_size(data) is None
+
+
 def test_the_largest_limit_is_the_largest_int32():
     """A node parameter has an integer range; OpenCV counts pixels in an int."""
     assert LARGEST_MAX_PIXELS == 2_147_483_647
@@ -191,3 +211,9 @@ def test_the_limit_of_pixels_includes_itself():
 @pytest.mark.parametrize('size', [(4000, 3000), (4208, 3120), (4000, 3500)])
 def test_cameras_of_13_megapixels_pass_the_default_limit(size):
     check_pixels(*size, DEFAULT_MAX_PIXELS)
+
+
+@pytest.mark.parametrize('size', [(14_000_001, 1), (4000, 3501)])
+def test_an_image_of_more_than_14_megapixels_is_above_the_default_limit(size):
+    with pytest.raises(ImageError, match='max_pixels allows 14000000'):
+        check_pixels(*size, DEFAULT_MAX_PIXELS)
