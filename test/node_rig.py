@@ -56,7 +56,12 @@ class Rig:
         return self.ros.call(SetParameters, '/hydranet/set_parameters', request).results[0]
 
     def wait_until_connected(self) -> None:
-        """Wait until the node has subscribed to the camera."""
+        """
+        Wait until the node is active and has subscribed to the camera.
+
+        The subscription alone may be that of the node of the test before.
+        """
+        wait_for(lambda: self.node._active, what='the active node')
         wait_for(lambda: self.images.get_subscription_count() == 1, what='the image subscription')
         wait_for(lambda: self.infos.get_subscription_count() == 1, what='the info subscription')
 
