@@ -2,21 +2,27 @@
 Metadata of a model file.
 
 An exported ``.onnx`` carries a :class:`ModelInfo`, so that running it needs no other file: it
-holds the class list, the palette and the depth range.
+holds the class list, the palette, the depth range and a self-test.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from hydranet_ros.errors import ModelError
+from hydranet_ros.model_files.selftest import SelfTest
 from hydranet_ros.model_files.yaml_config import structure
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 METADATA_KEY = 'hydranet'
+# Forms of a graph: right in every runtime; rewritten for ONNX Runtime's CPU provider; quantized.
+FORMS = ('portable', 'cpu', 'int8')
 TASKS = ('segmentation', 'depth', 'normals')
 UNLABELED = 255
 
@@ -54,6 +60,9 @@ class ModelInfo:
     :param native_size: (height, width) that the exporter recommends and warms up with.
     :param weights_sha256: sha256, in hexadecimal, of the weights in the graph.
     :param metrics: name to value, as measured before the export.
+    :param form: one of :data:`FORMS`. A file whose form is ``cpu`` is right in ONNX Runtime's CPU
+        provider only.
+    :param self_test: image and expected outputs; ``None`` in files of format 1.
     """
 
     preset: str
@@ -72,11 +81,14 @@ class ModelInfo:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     upsampling: str = 'bilinear'
     metrics: Mapping[str, float] = field(default_factory=dict)
+    form: str = 'portable'
+    self_test: SelfTest | None = None
     format_version: int = FORMAT_VERSION
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the key-value strings to store in the ONNX file."""
-        return {METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
+        """Return the key-value strings to store in the ONNX file, with their own digest."""
+        values = asdict(self)
+        return {METADATA_KEY: json.dumps({**values, 'digest': _digest(values)}, sort_keys=True)}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], source: str) -> ModelInfo:
@@ -100,9 +112,16 @@ class ModelInfo:
             raise ModelError(
                 f'{source}: its metadata are damaged ({err}). {REWRITE_HINT}'
             ) from err
-        if version != FORMAT_VERSION:
+        if version not in READABLE_VERSIONS:
             raise ModelError(
-                f'{source} has metadata format {version!r}; this version reads {FORMAT_VERSION}. '
+                f'{source} has metadata format {version!r}; this version reads '
+                f'{" and ".join(map(str, READABLE_VERSIONS))}. {REWRITE_HINT}'
+            )
+        digest = raw.pop('digest', None)
+        if version != 1 and digest != _digest(raw):
+            raise ModelError(
+                f'{source}: its metadata were changed after the export: their digest is '
+                f'{_digest(raw)[:12]}, the file states {str(digest)[:12]}. Get the file again. '
                 f'{REWRITE_HINT}'
             )
         try:
@@ -133,9 +152,19 @@ class ModelInfo:
         ids = [item.id for item in self.classes]
         if ids != list(range(len(ids))) or len(ids) > UNLABELED:
             raise ModelError(f'classes have the ids {ids[:20]}; allowed: 0..C-1 in order.')
+        if self.form not in FORMS:
+            raise ModelError(f'form is {self.form!r}; allowed: {", ".join(FORMS)}.')
+        if self.self_test is not None:
+            self.self_test.check()
 
     @property
     def surface_lookup(self) -> list[bool]:
         """Return 256 booleans: whether a pixel with this class id has a surface."""
         without = {item.id for item in self.classes if not item.surface}
         return [index not in without for index in range(256)]
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    """Return the sha256 of metadata, in hexadecimal; it does not depend on the order of keys."""
+    text = json.dumps(values, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(text.encode()).hexdigest()

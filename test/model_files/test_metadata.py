@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hydranet_ros.errors import ModelError
-from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo, ModelInfo
+from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo, ModelInfo, _digest
+from hydranet_ros.model_files.selftest import SelfTest
 
 INFO = ModelInfo(
     preset='kitti',
@@ -49,7 +51,16 @@ CLASSES = json.loads(INFO.to_metadata()[METADATA_KEY])['classes']
 
 def changed(**values) -> dict[str, str]:
     raw = {**json.loads(INFO.to_metadata()[METADATA_KEY]), **values}
-    return {METADATA_KEY: json.dumps(raw)}
+    del raw['digest']
+    return {METADATA_KEY: json.dumps({**raw, 'digest': _digest(raw)})}
+
+
+def old_format() -> dict[str, str]:
+    """Return metadata of format 1, which had no form, no self-test and no digest."""
+    raw = json.loads(INFO.to_metadata()[METADATA_KEY])
+    new = ('digest', 'form', 'self_test')
+    kept = {name: value for name, value in raw.items() if name not in new}
+    return {METADATA_KEY: json.dumps({**kept, 'format_version': 1})}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +70,7 @@ def changed(**values) -> dict[str, str]:
         ({'other': ''}, r"carries no hydranet_ros metadata \(found keys: \['other'\]\)"),
         ({METADATA_KEY: '{'}, 'x.onnx: its metadata are damaged'),
         ({METADATA_KEY: '[]'}, 'x.onnx: its metadata are damaged'),
-        (changed(format_version=99), 'x.onnx has metadata format 99; this version reads 1'),
+        (changed(format_version=99), 'x.onnx has metadata format 99; this version reads 1 and 2'),
         (changed(shade='red'), "x.onnx: metadata: unknown key 'shade'"),
         (changed(classes=[{'id': 0}]), r"classes\[0\]: missing key 'name', 'color'"),
         (changed(tasks=None), "missing key 'tasks'"),
@@ -71,6 +82,11 @@ def changed(**values) -> dict[str, str]:
         (changed(native_size=[0, 5]), r'native_size is \(0, 5\)'),
         (changed(training_image_size=[5, -1]), r'training_image_size is \(5, -1\)'),
         (changed(depth_range=[8, 8]), r'depth_range is \(8.0, 8.0\)'),
+        (changed(form='gpu'), "form is 'gpu'; allowed: portable, cpu, int8"),
+        (
+            changed(self_test={'size': [4, 4], 'step': 1, 'expected': {'depth': 'AAAA'}}),
+            'self_test.expected.depth is damaged',
+        ),
         (changed(classes=CLASSES[::-1]), r'classes have the ids \[1, 0\]; allowed: 0..C-1'),
     ],
 )
@@ -90,3 +106,25 @@ def test_ids_beyond_254_are_refused_since_255_is_unlabeled():
     replace(INFO, classes=many[:255]).check()
     with pytest.raises(ModelError, match='classes have the ids'):
         replace(INFO, classes=many).check()
+
+
+def test_metadata_of_format_1_are_read_without_a_self_test():
+    info = ModelInfo.from_metadata(old_format(), 'x.onnx')
+    assert info == replace(INFO, format_version=1)
+    assert info.self_test is None
+
+
+def test_a_self_test_is_read_back_as_written():
+    outputs = {'labels': np.zeros((48, 64), np.uint8), 'depth': np.ones((48, 64), np.float32)}
+    info = replace(INFO, self_test=SelfTest.from_outputs((48, 64), outputs, outputs))
+    assert ModelInfo.from_metadata(info.to_metadata(), 'x.onnx') == info
+
+
+@pytest.mark.parametrize('change', ['self_test', 'license', 'digest'])
+def test_metadata_that_were_changed_by_hand_are_refused(change):
+    outputs = {'depth': np.ones((48, 64), np.float32)}
+    test = SelfTest.from_outputs((48, 64), outputs)
+    raw = json.loads(replace(INFO, self_test=test).to_metadata()[METADATA_KEY])
+    raw[change] = None if change != 'license' else 'public domain'
+    with pytest.raises(ModelError, match='x.onnx: its metadata were changed after the export'):
+        ModelInfo.from_metadata({METADATA_KEY: json.dumps(raw)}, 'x.onnx')
