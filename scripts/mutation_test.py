@@ -4,7 +4,8 @@ Measure which mutants of a package the modules' own test files kill, with cosmic
 Run ``.venv/bin/python scripts/mutation_test.py camera images perception bags ros``. Each module
 ``hydranet_ros/<package>/<module>.py`` is tested by ``test/<package>/test_<module>.py`` alone, in a
 temporary copy of the checkout. ``--sample`` draws that many mutants of each package; without it
-every mutant runs, which takes hours.
+every mutant runs, which takes hours. ``--modules`` restricts the packages to the named modules:
+``ros --modules player --sample 25`` draws 25 mutants of ``hydranet_ros/ros/player.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,22 +57,38 @@ def main() -> int:
     """Run the sampled mutants; return 1 if fewer than ``--at-least`` percent are killed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('packages', nargs='*', default=PACKAGES)
+    parser.add_argument(
+        '--modules', nargs='+', default=(), metavar='NAME',
+        help='mutate only these modules of the packages, named without .py; by default all',
+    )  # fmt: skip
     parser.add_argument('--sample', type=int, default=0, help='mutants per package; 0: all')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--at-least', type=float, default=85.0, help='percent killed')
     parser.add_argument('--json', type=Path, help='write every mutant')
     options = parser.parse_args()
+    missing = unknown_modules(options.packages, options.modules)
+    if missing:
+        parser.error(f'no module {", ".join(missing)} in {", ".join(options.packages)}')
     found: list[Mutant] = []
     enough = True
     with checkout_copy() as copy:
         for package in options.packages:
-            mutants = list(run_package(copy, package, options.sample, options.seed))
+            mutants = list(
+                run_package(copy, package, options.modules, options.sample, options.seed)
+            )
             found += mutants
             enough = report(package, mutants, options.at_least) and enough
     if options.json:
         rows = [asdict(item) for item in found]
         options.json.write_text(json.dumps(rows, indent=1), encoding='utf-8')
     return int(not enough)
+
+
+def unknown_modules(packages: Sequence[str], modules: Sequence[str]) -> list[str]:
+    """Return the names that no module of the packages has."""
+    return [name for name in modules
+            if not any((ROOT / 'hydranet_ros' / package / f'{name}.py').is_file()
+                       for package in packages)]  # fmt: skip
 
 
 @contextmanager
@@ -89,12 +106,18 @@ def checkout_copy() -> Iterator[Path]:
         yield copy
 
 
-def run_package(copy: Path, package: str, sample: int, seed: int) -> Iterator[Mutant]:
-    """Run the mutants of a package's modules that have a test file; name those that have none."""
+def run_package(
+    copy: Path, package: str, modules: Sequence[str], sample: int, seed: int
+) -> Iterator[Mutant]:
+    """
+    Run the mutants of a package's modules that have a test file; name those that have none.
+
+    :param modules: names of the modules to mutate; empty for all.
+    """
     sessions = {}
     for module in sorted((copy / 'hydranet_ros' / package).glob('*.py')):
         test = copy / 'test' / package / f'test_{module.stem}.py'
-        if module.stem == '__init__':
+        if module.stem == '__init__' or (modules and module.stem not in modules):
             continue
         if not test.is_file():
             print(f'{package}/{module.name}: no test file of its own', flush=True)
