@@ -359,6 +359,19 @@ def test_a_failed_autostart_names_the_commands_to_run(ros, tmp_path, log):
     wait_for(lambda: line in log(), what='the line in the log')
 
 
+def test_an_autostart_that_fails_to_activate_names_the_commands_too(
+    ros, tiny_model, monkeypatch, log
+):
+    def fail(*arguments):
+        raise RuntimeError('invalid topic')
+
+    monkeypatch.setattr(module, 'Subscriptions', fail)
+    rig = Rig(ros, model=str(tiny_model))
+    wait_for(lambda: 'The node did not start.' in log(), what='the line in the log')
+    assert log().index('activate failed: ') < log().index('The node did not start.')
+    assert rig.state() == 'inactive'
+
+
 def test_autostart_happens_once(ros, rig):
     assert rig.change('deactivate')
     done = threading.Event()
@@ -368,9 +381,10 @@ def test_autostart_happens_once(ros, rig):
 
 
 def test_configure_logs_model_provider_and_duration_and_activate_the_topics(ros, tiny_model, log):
-    Rig(ros, model=str(tiny_model)).wait_until_connected()
+    rig = Rig(ros, model=str(tiny_model))
     wait_for(lambda: 'active: /image, /camera_info' in log())
     assert re.search(r'tiny\.onnx loaded on cpu in \d+\.\d\d s', log())
+    assert rig.state() == 'active', 'the service responds after the whole autostart'
     assert 'did not start' not in log()
 
 
@@ -418,6 +432,22 @@ def test_the_network_runs_once_before_the_first_frame(ros, monkeypatch, tiny_mod
     rig.wait_until_connected()
     provider = rig.node._perception.engine.provider
     assert sizes == [(64, 96) if provider == 'cpu' else (48, 64)]
+
+
+def test_a_gpu_is_prepared_for_the_native_size(idle, monkeypatch):
+    sizes = []
+
+    class OnGpu(module.Engine):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.provider = 'cuda'
+
+        def warm_up(self, *size):
+            sizes.append(size)
+
+    monkeypatch.setattr(module, 'Engine', OnGpu)
+    assert idle.change('configure')
+    assert sizes == [(48, 64)]
 
 
 @pytest.mark.parametrize(
