@@ -21,6 +21,7 @@ from rclpy.parameter import Parameter
 from ros_tools import FRAME, camera_info, header, image_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from steady_time import SteadyTime
 
 from hydranet_ros.errors import ParameterError, PresetError
 from hydranet_ros.perception.outputs import OUTPUTS, Output, available
@@ -372,6 +373,20 @@ def test_an_autostart_that_fails_to_activate_names_the_commands_too(
     assert rig.state() == 'inactive'
 
 
+def test_autostart_is_due_at_once(ros, tiny_model):
+    node = HydranetNode(
+        context=ros.context, parameter_overrides=[Parameter('model', value=str(tiny_model))]
+    )
+    assert node._start_timer.timer_period_ns == 0
+    node.destroy_node()
+
+
+def test_a_new_node_is_reported_as_inactive(idle):
+    status = idle.node._health()
+    assert (status.level, status.message) == (DiagnosticStatus.STALE, 'not active')
+    assert facts(status)['preset'] == 'street' and 'provider' not in facts(status)
+
+
 def test_autostart_happens_once(ros, rig):
     assert rig.change('deactivate')
     done = threading.Event()
@@ -388,6 +403,20 @@ def test_configure_logs_model_provider_and_duration_and_activate_the_topics(ros,
     assert 'did not start' not in log()
 
 
+def test_the_logged_duration_is_that_of_the_configuration(idle, monkeypatch, log):
+    clock = SteadyTime()
+    monkeypatch.setattr(module, 'time', clock)
+    choose = module.choose_model
+
+    def slow(*arguments, **options):
+        clock.now += 61.25
+        return choose(*arguments, **options)
+
+    monkeypatch.setattr(module, 'choose_model', slow)
+    assert idle.change('configure')
+    wait_for(lambda: 'tiny.onnx loaded on cpu in 61.25 s' in log())
+
+
 def test_warnings_of_a_fallback_are_logged(ros, monkeypatch, tiny_model, log):
     from hydranet_ros.model_files.resolve import ChosenModel
 
@@ -395,6 +424,17 @@ def test_warnings_of_a_fallback_are_logged(ros, monkeypatch, tiny_model, log):
     monkeypatch.setattr(module, 'choose_model', lambda *a, **k: chosen)
     Rig(ros).wait_until_connected()
     wait_for(lambda: 'The model falls back.' in log())
+
+
+def test_warnings_of_the_engine_are_logged(ros, monkeypatch, tiny_model, log):
+    class WithWarning(module.Engine):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.warnings = ('The engine runs on the CPU.',)
+
+    monkeypatch.setattr(module, 'Engine', WithWarning)
+    Rig(ros, model=str(tiny_model)).wait_until_connected()
+    wait_for(lambda: 'The engine runs on the CPU.' in log())
 
 
 def test_warnings_of_the_post_processing_are_logged(ros, monkeypatch, tiny_model, log):
