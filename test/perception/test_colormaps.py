@@ -79,6 +79,22 @@ def test_depth_outside_the_range_has_the_color_of_its_end_and_is_not_black(depth
     assert at_near.any() and at_far.any()
 
 
+# The scale is the square root of the share of the range.
+@pytest.mark.parametrize(('share', 'entry'), [(0.0, 1), (0.25, 128), (0.36, 153), (1.0, 255)])
+@pytest.mark.parametrize('depth_range', [(0.0, 80.0), (1.0, 80.0), (0.0, 0.5), (2.0, 2.25)])
+def test_colors_follow_the_square_root_of_depth(share: float, entry: int, depth_range):
+    near, far = depth_range
+    depth = np.full((1, 1), near + share * (far - near), np.float32)
+    want = DEPTH_COLORMAPS['turbo'][entry]
+    np.testing.assert_array_equal(color_depth(depth, depth_range)[0, 0], want)
+
+
+def test_a_range_of_no_width_has_two_colors():
+    below, above = color_depth(np.array([[4.0, 6.0]], np.float32), (5.0, 5.0))[0]
+    np.testing.assert_array_equal(below, DEPTH_COLORMAPS['turbo'][1])
+    np.testing.assert_array_equal(above, DEPTH_COLORMAPS['turbo'][255])
+
+
 def test_coloring_depth_does_not_change_it():
     depth = np.array([[1.0, np.nan, 50.0]], np.float32)
     before = depth.copy()
@@ -92,6 +108,12 @@ def test_normals_are_red_right_green_toward_the_camera_blue_down():
         [255, 128, 128], [0, 128, 128], [128, 128, 255], [128, 128, 0], [128, 255, 128],
         [128, 0, 128], [0, 0, 0],
     ]  # fmt: skip
+
+
+def test_a_slanted_normal_has_a_share_of_each_color():
+    """Each channel is 127.5 times one plus the component."""
+    normals = np.array([[(0.6, 0.48, -0.64), (-0.6, -0.48, 0.64)]], np.float32)
+    assert color_normals(normals)[0].tolist() == [[204, 209, 189], [51, 46, 66]]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
+import cv2
 import numpy as np
 import pytest
 
 from hydranet_ros.model_files.metadata import ClassInfo
 from hydranet_ros.model_files.preset import load_classes
-from hydranet_ros.perception.cloud_views import BACKGROUND, view_from_above, view_from_behind
+from hydranet_ros.perception.cloud_views import (
+    BACKGROUND,
+    FONT,
+    draw_text,
+    view_from_above,
+    view_from_behind,
+)
 from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP, DEPTH_COLORMAPS
 from hydranet_ros.perception.contact_sheet import (
     SheetRow,
@@ -57,6 +66,14 @@ def test_the_title_is_at_the_bottom_left_of_the_image(row):
     rows, columns = np.nonzero((sheet[40:310, 10:490] != COLORS[0]).any(-1))
     assert rows.min() > 240 and 259 <= rows.max() <= 264
     assert 6 <= columns.min() <= 10 and columns.max() < 100
+    want = plain(COLORS[0], (270, 480))
+    draw_text(want, 't = 1.0 s', (8, 260), 0.5)
+    np.testing.assert_array_equal(sheet[40:310, 10:490], want)
+
+
+def test_a_row_cannot_be_changed(row):
+    with pytest.raises(FrozenInstanceError):
+        row.title = 'another'
 
 
 def test_the_size_of_the_panels_can_be_chosen(row):
@@ -84,6 +101,10 @@ def test_titles_are_above_their_columns():
     assert row.shape == (30, 110, 3)
     assert (row[:, :50] != BACKGROUND).any() and (row[:, 60:] != BACKGROUND).any()
     assert (row[:, 50:60] == BACKGROUND).all()
+    for text, cell in (('a', row[:, :50]), ('b', row[:, 60:])):
+        want = plain(BACKGROUND, (30, 50))
+        draw_text(want, text, (2, 20), 0.55)
+        np.testing.assert_array_equal(cell, want)
 
 
 def test_the_legend_has_the_color_of_each_class():
@@ -92,6 +113,19 @@ def test_the_legend_has_the_color_of_each_class():
     assert (shown[12:35, 2:25] == CLASSES[0].color).all()
     for item in CLASSES:
         assert (shown == item.color).all(-1).sum() >= 23 * 23
+
+
+def test_the_name_of_each_class_is_between_its_color_and_the_next():
+    """A patch has 23 pixels, its name begins 7 pixels later, and 20 pixels follow the name."""
+    shown, left = legend(CLASSES, (0.0, 80.0), 2000), 2
+    for item in CLASSES:
+        width = cv2.getTextSize(item.name, FONT, 0.55, 1)[0][0]
+        want = plain(BACKGROUND, (46, 50 + width))
+        want[12:35, :23] = item.color
+        draw_text(want, item.name, (30, 29), 0.55)
+        np.testing.assert_array_equal(shown[:, left : left + 50 + width], want)
+        left += 50 + width
+    assert (shown[:, left : 2000 - 620] == BACKGROUND).all()
 
 
 @pytest.mark.parametrize(('count', 'shown'), [(12, 12), (13, 12)])
@@ -120,6 +154,21 @@ def test_the_legend_labels_five_depths():
         start = 4 + 110 * part
         assert any(start - 1 <= column <= start + 6 for column in starts), part
         assert not any(start + 45 <= column < start + 105 for column in starts), part
+
+
+@pytest.mark.parametrize(
+    ('depth_range', 'depths'),
+    [((0.0, 80.0), (0, 5, 20, 45, 80)), ((4.0, 84.0), (4, 9, 24, 49, 84))],
+)
+def test_the_depths_of_the_legend_are_where_their_colors_are(depth_range, depths):
+    """The colors are linear in the square root of depth: a quarter of it is in the middle."""
+    want = plain(BACKGROUND, (46, 1000))
+    table = DEPTH_COLORMAPS[DEFAULT_DEPTH_COLORMAP]
+    for column in range(480):
+        want[12:34, 380 + column] = table[1 + column * 254 // 480]
+    for part, depth in enumerate(depths):
+        draw_text(want, f'{depth} m', (384 + 110 * part, 29), 0.45)
+    np.testing.assert_array_equal(legend([], depth_range, 1000), want)
 
 
 def test_the_depths_of_the_legend_depend_on_the_range():

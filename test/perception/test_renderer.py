@@ -7,7 +7,7 @@ import pytest
 from model_factory import CLASSES, model_info
 
 from hydranet_ros.inference.buffers import backing_array
-from hydranet_ros.perception.colormaps import color_depth
+from hydranet_ros.perception.colormaps import color_depth, color_labels
 from hydranet_ros.perception.outputs import Output
 from hydranet_ros.perception.postprocess import Postprocessed
 from hydranet_ros.perception.renderer import Renderer
@@ -40,10 +40,18 @@ def test_alpha_is_the_weight_of_the_colors_in_the_overlay(renderer, alpha):
     assert np.abs(drawn[Output.OVERLAY] - want).max() <= 0.5
 
 
-def test_color_and_overlay_share_one_palette_lookup(renderer):
+def test_color_and_overlay_share_one_palette_lookup(renderer, monkeypatch):
+    calls = []
+
+    def counted(*arguments) -> np.ndarray:
+        calls.append(arguments)
+        return color_labels(*arguments)
+
+    monkeypatch.setattr('hydranet_ros.perception.renderer.color_labels', counted)
     wanted = frozenset({Output.COLOR, Output.OVERLAY})
     drawn = renderer.draw(IMAGE, BOTH, wanted, alpha=1.0)
     np.testing.assert_array_equal(drawn[Output.COLOR], drawn[Output.OVERLAY])
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize('name', ['turbo', 'inferno', 'viridis'])
