@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from host_device import make_host_device
 from model_factory import CLASSES, FOCAL_LENGTH, expected_depth, expected_labels, make_model
 
 from hydranet_ros.camera.model import CameraModel, depth_to_points, pixel_rays
-from hydranet_ros.errors import ModelError
+from hydranet_ros.errors import ImageError, ModelError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
-from hydranet_ros.inference.engine import Engine
+from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.perception.pipeline import (
     Output,
     Perception,
@@ -78,11 +79,12 @@ def test_focal_length_scaling_can_be_switched_off(engine, image):
     np.testing.assert_allclose(depth[known], expected_depth(image)[known], rtol=1e-6)
 
 
-def test_a_camera_of_another_size_is_scaled_to_the_image(perception, image):
-    double = CAMERA.scaled(2 * WIDTH, 2 * HEIGHT)
+@pytest.mark.parametrize('size', [(2, 2), (0.5, 0.5), (2, 1), (1, 2)])
+def test_a_camera_of_another_size_is_scaled_to_the_image(perception, image, size):
+    other = CAMERA.scaled(int(size[0] * WIDTH), int(size[1] * HEIGHT))
     wanted = frozenset({Output.DEPTH, Output.POINTS})
     want = perception.process(image, CAMERA, wanted=wanted).cloud.data.copy()
-    got = perception.process(image, double, wanted=wanted).cloud.data
+    got = perception.process(image, other, wanted=wanted).cloud.data
     assert got.tobytes() == want.tobytes()
 
 
@@ -268,6 +270,50 @@ def test_a_stream_yields_every_item_with_its_result(perception, image):
     assert [item for item, _, _ in found] == ['first', 'second']
     assert [without for _, _, without in found] == [False, True]
     np.testing.assert_array_equal(found[1][1], expected_labels(image[::-1]))
+
+
+@pytest.fixture
+def device_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    path = make_model(tmp_path / 'm.onnx')
+    return Engine(path, EngineOptions(provider='cpu'), device=make_host_device(monkeypatch))
+
+
+def test_a_stream_on_the_host_takes_a_frame_when_it_is_processed(perception, image):
+    taken = []
+    frames = ((taken.append(index) or image, None, index) for index in range(3))
+    for index, _ in perception.stream(frames, wanted=frozenset({Output.MASK})):
+        assert taken[-1] == index
+
+
+def test_a_stream_on_a_device_starts_the_next_frame_before_it_yields_one(device_engine, image):
+    taken, given = [], []
+    images = [np.roll(image, 7 * index, axis=0) for index in range(4)]
+    frames = ((taken.append(index) or images[index], None, index) for index in range(4))
+    perception = Perception(device_engine)
+    for index, result in perception.stream(frames, wanted=frozenset({Output.MASK})):
+        assert taken[-1] == min(index + 1, 3)
+        np.testing.assert_array_equal(result.labels, expected_labels(images[index]))
+        given.append(index)
+    assert given == [0, 1, 2, 3]
+
+
+def test_a_bad_frame_ends_a_stream_after_the_results_of_the_others(device_engine, image):
+    frames = [(image, None, 'good'), (image, None, 'last'), (image[0], None, 'bad')]
+    given = []
+    with pytest.raises(ImageError):
+        for item, _ in Perception(device_engine).stream(frames, wanted=frozenset({Output.MASK})):
+            given.append(item)
+    assert given == ['good', 'last']
+
+
+def test_a_device_without_a_kernel_gets_the_cpu_with_a_warning(device_engine, monkeypatch):
+    def refuse(source: Path, name: str) -> None:
+        raise ProviderError('no compiler.')
+
+    monkeypatch.setattr(device_engine.device, 'compile', refuse)
+    postprocessor, warnings = create_postprocessor(device_engine)
+    assert isinstance(postprocessor, CpuPostprocessor)
+    assert warnings == ('Depth and cloud are computed on the CPU: no compiler.',)
 
 
 def test_only_classes_without_a_surface_are_marked(perception):

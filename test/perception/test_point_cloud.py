@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hydranet_ros.perception.point_cloud import (
     POINT_DTYPE,
     POINT_FIELDS,
     POINT_STEP,
+    PointCloud,
     PointCloudBuilder,
 )
 
@@ -108,3 +111,22 @@ def test_rays_are_computed_once_per_camera_and_stride(monkeypatch):
     for stride in (1, 2, 1):
         builder.build(*frame(), CAMERA, stride=stride)
     assert calls == [(9.0, 1), (9.0, 2)]
+
+
+def test_the_rays_of_the_last_four_cameras_are_kept(monkeypatch):
+    calls = []
+
+    def counted(camera: CameraModel, stride: int) -> np.ndarray:
+        calls.append(camera.fx)
+        return pixel_rays(camera, stride)
+
+    monkeypatch.setattr('hydranet_ros.perception.point_cloud.pixel_rays', counted)
+    builder = PointCloudBuilder()
+    for fx in (1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0, 5.0, 1.0):
+        builder.prepare(replace(CAMERA, fx=fx))
+    assert calls == [1.0, 2.0, 3.0, 4.0, 5.0, 1.0]
+
+
+def test_a_cloud_cannot_be_replaced():
+    with pytest.raises(FrozenInstanceError):
+        PointCloud(np.zeros((1, 1), POINT_DTYPE)).data = None

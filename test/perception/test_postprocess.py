@@ -86,6 +86,12 @@ def test_depth_is_scaled_before_the_limit(postprocessor):
     np.testing.assert_array_equal(got, [2.0, 8.0, np.nan])
 
 
+@pytest.mark.parametrize('factor', [0.25, 0.5, 2.0, 4.0])
+def test_any_factor_scales_depth(postprocessor, factor: float):
+    got = metric(postprocessor, [1.0, 4.0, 6.0], depth_factor=factor)
+    np.testing.assert_array_equal(got, factor * np.float32([1.0, 4.0, 6.0]))
+
+
 def test_a_factor_of_one_leaves_the_bits_of_depth(postprocessor):
     values = np.float32([0.1, 1 / 3, 7.77])
     assert metric(postprocessor, values).tobytes() == values.tobytes()
@@ -117,6 +123,21 @@ def test_a_pixel_below_the_confidence_is_unlabeled_and_one_at_it_is_not(postproc
     assert unsure[0, 0] and not unsure[0, 1]
     assert (result.labels[unsure] == 255).all()
     np.testing.assert_array_equal(result.labels[~unsure], expected_labels(image)[~unsure])
+
+
+@pytest.mark.parametrize('output', ['labels', 'confidence'])
+def test_labels_or_confidence_alone_are_as_the_network_gives_them(postprocessor, image, output):
+    """The limit of the confidence needs both."""
+    wanted = frozenset({output})
+    result = postprocessor.submit(image, wanted, wanted, params(min_confidence=100.0))()
+    want = expected_labels(image) if output == 'labels' else image[..., 1]
+    np.testing.assert_array_equal(getattr(result, output), want)
+
+
+def test_a_frame_is_done_when_it_is_submitted(postprocessor, image):
+    assert postprocessor.overlaps is False
+    wait = postprocessor.submit(image, OUTPUTS, KEEP, params(camera=CAMERA))
+    assert wait() is wait()
 
 
 def test_an_unlabeled_pixel_keeps_its_depth(postprocessor, image):

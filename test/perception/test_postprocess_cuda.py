@@ -172,6 +172,19 @@ def test_results_are_downloaded_into_message_buffers_without_new_allocations(dev
     assert len(seen) == 6, 'two frames may be in flight'
 
 
+def test_the_rays_of_the_last_four_cameras_stay_on_the_device(device, engine):
+    perception = Perception(engine)
+    image, frame = random_image(), 3 * HEIGHT * WIDTH
+    rays = 2 * 4 * HEIGHT * WIDTH
+    perception.process(image, CAMERA, wanted=frozenset({Output.MASK}))
+    uploads = []
+    for fx in (21.0, 22.0, 23.0, 24.0, 21.0, 24.0, 25.0, 22.0):
+        device.up = 0
+        perception.process(image, replace(CAMERA, fx=fx), wanted=frozenset({Output.POINTS}))
+        uploads.append(device.up - frame)
+    assert uploads == [rays, rays, rays, rays, 0, 0, rays, rays]
+
+
 def test_a_failing_device_raises_one_clear_error(device, engine):
     def fail() -> None:
         raise RuntimeError('an illegal address')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import cv2
@@ -77,6 +78,11 @@ def test_the_camera_has_the_size_of_the_image_and_the_intrinsics():
     assert (camera.width, camera.height) == (64, 48)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (1, 2, 3, 4)
     assert PredictOptions().camera(IMAGE) is None
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        PredictOptions().preset = 'room'
 
 
 def test_the_settings_of_perception_apply(tmp_path: Path, predict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import cv2
@@ -69,6 +70,8 @@ def test_relative_inputs_are_planned_like_absolute_ones(tmp_path: Path, monkeypa
 def test_a_result_has_the_name_and_a_suffix():
     job = Job(Path('a.png'), Path('out'), 'a.png')
     assert job.result('_mask.png') == Path('out/a.png_mask.png')
+    with pytest.raises(FrozenInstanceError):
+        job.name = 'b'
 
 
 def test_a_folder_is_its_images_and_a_file_is_itself(tmp_path: Path):
