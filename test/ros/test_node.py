@@ -646,15 +646,17 @@ def test_diagnostics_report_the_camera_and_the_age(ros, tiny_model):
     assert rig.node._health().message == 'no camera info'
 
 
-def test_the_age_is_the_age_at_arrival_and_the_processing_time(rig, monkeypatch):
+@pytest.mark.parametrize('seconds_old', [7, -7], ids=['past', 'future'])
+def test_the_age_is_the_age_at_arrival_and_the_processing_time(rig, monkeypatch, seconds_old):
     begin = time.monotonic()
     now = rig.node.get_clock().now().nanoseconds
-    message = image_message(now // 10**9 - 7)
+    message = image_message(now // 10**9 - seconds_old)
     message.header.stamp.nanosec = now % 10**9
     monkeypatch.setattr(rig.node._path, 'run', lambda *a, **k: {'total': 2500.0})
     rig.node._process(message, frozenset({Output.MASK}))
     elapsed = time.monotonic() - begin
-    assert 9.499 < rig.node._statistics.ages[-1] < 9.501 + elapsed
+    expected = seconds_old + 2.5
+    assert expected - 0.001 < rig.node._statistics.ages[-1] < expected + 0.001 + elapsed
 
 
 def test_a_clock_that_jumps_back_does_not_stop_the_node(ros, rig):
