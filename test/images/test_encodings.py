@@ -198,10 +198,13 @@ def test_bayer_and_nv_encodings_need_an_even_width_and_height(encoding: str):
             to_rgb(b'', height=height, width=width, encoding=encoding, step=width * itemsize)
 
 
-def test_yuv422_may_have_an_odd_height():
-    packed = np.full((3, 4, 2), 128, np.uint8)
-    got = to_rgb(packed.tobytes(), height=3, width=4, encoding='yuyv', step=8)
-    assert got.shape == (3, 4, 3)
+@pytest.mark.parametrize('encoding', ['yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'])
+def test_yuv422_may_have_an_odd_height_but_no_odd_width(encoding: str):
+    data = bytes(3 * 4 * 2)
+    assert to_rgb(data, height=3, width=4, encoding=encoding, step=8).shape == (3, 4, 3)
+    message = f'{encoding} needs a width divisible by 2 and a height divisible by 1; got 3x4'
+    with pytest.raises(ImageError, match=message):
+        to_rgb(data, height=4, width=3, encoding=encoding, step=6)
 
 
 def test_the_names_are_those_of_sensor_msgs():
