@@ -20,6 +20,8 @@ def command(
     preset: options.PresetOption = options.DEFAULT_PRESET,
     model: options.ModelOption = '',
     provider: options.ProviderOption = 'auto',
+    precision: options.PrecisionOption = 'auto',
+    device: options.DeviceOption = '',
     threads: options.ThreadsOption = 0,
     topic: Annotated[
         str, typer.Option(help='Image topic; default: the first one with a camera info.')
@@ -38,7 +40,10 @@ def command(
     from hydranet_ros.perception.pipeline import Perception, PerceptionSettings
 
     choice = choose_model(preset, model=model)
-    engine = Engine(choice.path, EngineOptions(provider=provider, threads=threads))
+    engine = Engine(
+        choice.path,
+        EngineOptions(provider=provider, precision=precision, device=device, threads=threads),
+    )
     perception = Perception(engine, PerceptionSettings(
         max_depth=max_depth, min_confidence=min_confidence, cloud_stride=stride
     ))  # fmt: skip

@@ -16,7 +16,8 @@ def command(
     ],
     model: options.ModelOption = '',
     domain: options.DomainOption = '',
-    fp16: Annotated[bool, typer.Option(help='Compute in half precision.')] = False,
+    precision: options.PrecisionOption = 'auto',
+    device: options.DeviceOption = '',
 ) -> None:
     """Build TensorRT engines before the node needs them."""
     sizes = [options.parse_size(text) for text in size]
@@ -24,7 +25,7 @@ def command(
     from hydranet_ros.model_files.resolve import choose_model
 
     choice = choose_model(preset, domain=domain, model=model)
-    engine_options = engine.EngineOptions(provider='tensorrt', fp16=fp16)
+    engine_options = engine.EngineOptions(provider='tensorrt', precision=precision, device=device)
     durations = engine.build_engine(choice.path, engine_options, sizes)
     for (height, width), seconds in zip(sizes, durations):
         print(f'{choice.path.name}: engine for {width}x{height} ready in {seconds:.0f} s')

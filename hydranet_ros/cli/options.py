@@ -21,7 +21,14 @@ ModelOption = Annotated[
     str, typer.Option(help='Name or path of a model file (.onnx); default: that of the preset.')
 ]
 DomainOption = Annotated[str, typer.Option(help='Domain of a preset with several models.')]
-ProviderOption = Annotated[str, typer.Option(help='auto, tensorrt, cuda or cpu.')]
+ProviderOption = Annotated[str, typer.Option(help='auto, tensorrt, cuda, openvino or cpu.')]
+PrecisionOption = Annotated[
+    str, typer.Option(help='Arithmetic: auto, float32, bfloat16, float16 or int8.')
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(help="The NVIDIA GPU's number; CPU, GPU, NPU or AUTO for OpenVINO."),
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, help='CPU threads; 0: one per core.')]
 OutputFolder = Annotated[
     Path, typer.Option('-o', '--output', help='Folder of the results; created if missing.')

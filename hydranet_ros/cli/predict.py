@@ -17,6 +17,8 @@ def command(
     preset: options.PresetOption = options.DEFAULT_PRESET,
     model: options.ModelOption = '',
     provider: options.ProviderOption = 'auto',
+    precision: options.PrecisionOption = 'auto',
+    device: options.DeviceOption = '',
     threads: options.ThreadsOption = 0,
     intrinsics: options.IntrinsicsOption = '',
     alpha: Annotated[
@@ -39,7 +41,9 @@ def command(
     )  # fmt: skip
     failed = predict_all(inputs, output, PredictOptions(
         preset=preset, model=model, intrinsics=camera,
-        engine=EngineOptions(provider=provider, threads=threads), settings=settings,
+        engine=EngineOptions(
+        provider=provider, precision=precision, device=device, threads=threads
+    ), settings=settings,
         max_pixels=max_pixels,
     ))  # fmt: skip
     if failed:

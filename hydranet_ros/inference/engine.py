@@ -6,9 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from hydranet_ros.errors import (
     ImageError,
     MissingDependencyError,
     ModelError,
-    ModelNotFoundError,
     ProviderError,
 )
 from hydranet_ros.inference.buffers import BufferPool
@@ -25,21 +23,17 @@ from hydranet_ros.inference.gpu.device import Device
 from hydranet_ros.inference.gpu.runner import DeviceFrame, DeviceRunner
 from hydranet_ros.inference.gpu.session import DeviceSession
 from hydranet_ros.inference.lru_cache import LruCache
-from hydranet_ros.inference.onnx_session import (
-    OpenedSession,
-    first_choice,
-    first_line,
-    open_session,
-)
-from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
-from hydranet_ros.inference.subgraph import output_names, prune
-from hydranet_ros.model_files.metadata import REWRITE_HINT, ModelInfo
+from hydranet_ros.inference.model_file import OUTPUT_TYPES, ModelForms
+from hydranet_ros.inference.onnx_providers import OnnxProvider
+from hydranet_ros.inference.onnx_session import DevicePlacement, first_line
+from hydranet_ros.inference.options import EngineOptions
+from hydranet_ros.inference.providers import PROVIDERS
+from hydranet_ros.inference.proving import output_shape, require_proof
+from hydranet_ros.inference.session import Session
+from hydranet_ros.inference.sessions import SessionOpener
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineOptions', 'Prediction', 'build_engine']
 
-OUTPUT_TYPES = {
-    'labels': np.uint8, 'confidence': np.uint8, 'depth': np.float32, 'normals': np.float32,
-}  # fmt: skip
 USUAL_OUTPUTS = frozenset({'labels', 'depth'})
 _SESSIONS_KEPT = 3
 T = TypeVar('T')
@@ -65,21 +59,25 @@ class Prediction:
 
 class Engine:
     """
-    One model file on one provider.
+    One model on one provider.
 
     The engine creates a session for each requested set of outputs, with the rest of the graph
     removed (see :mod:`hydranet_ros.inference.subgraph`), and keeps the last few. A provider that
-    compiles the model, such as TensorRT, keeps one session for all outputs.
+    compiles the model, such as TensorRT, keeps one session for each image size and computes all
+    outputs. Every session runs the model's self-test before its first image; see
+    :mod:`hydranet_ros.inference.sessions`.
 
     On a GPU with CuPy, images and outputs stay in device memory
     (:mod:`hydranet_ros.inference.gpu`): a session is then also specific to one image size, and
     two frames may be in flight (:meth:`start`). Without CuPy, ONNX Runtime copies them itself.
 
-    :param report: receives a line when an engine is being built, and when it is ready.
+    :param path: any form of the model; the provider's own form beside it is used if it exists.
+    :param report: receives a line when a provider was chosen by measurement, when an engine is
+        being built, and when it is ready.
     :param device: device for images and outputs; by default the provider's GPU, if CuPy can use
         it.
     :raises ModelError: if the file is missing, damaged, or carries no metadata.
-    :raises ProviderError: if a requested provider cannot be used.
+    :raises ProviderError: if a requested provider cannot be used or gives wrong results.
     """
 
     def __init__(
@@ -94,25 +92,58 @@ class Engine:
         self.options = options or EngineOptions()
         self._report = report
         self._pool = BufferPool()
-        self._sessions: LruCache[Any] = LruCache(_SESSIONS_KEPT)
+        self._sessions: LruCache[Session] = LruCache(_SESSIONS_KEPT)
         self._device_sessions: LruCache[DeviceSession] = LruCache(_SESSIONS_KEPT)
         self._sizes_run: set[tuple[int, ...]] = set()
-        self._model = _read_model(self.path)
-        self.outputs = _known_outputs(self._model, self.path)
-        self._settled = self.options
         self._graphs = True
-        self.provider = first_choice(self.options)
-        usual = USUAL_OUTPUTS & self.outputs or self.outputs
-        opened = self._open(usual)
-        self.warnings = opened.warnings
-        self.info = ModelInfo.from_metadata(
-            opened.session.get_modelmeta().custom_metadata_map, str(self.path)
-        )
-        self._check_input(opened.session)
-        device = device or self._find_device()
-        self._runner = DeviceRunner(device) if device else None
-        if self._runner is None:
-            self._sessions.get(self._key(usual), lambda: opened.session)
+        self._closed = False
+        models = ModelForms(self.path)
+        self.info = models.given.info
+        self.outputs = models.given.outputs
+        self._opener = SessionOpener(models, self.options, report)
+        self._device_warnings: tuple[str, ...] = ()
+        self._runner: DeviceRunner | None = None
+        self._prepare(USUAL_OUTPUTS & self.outputs or self.outputs, device)
+
+    def _prepare(self, usual: frozenset[str], device: Device | None) -> None:
+        """Settle the provider: open and prove the first session, on a device if there is one."""
+        while device is not None or self._opener.provider.on_gpu:
+            found = device or self._find_device()
+            if found is None:
+                break
+            self._runner = DeviceRunner(found)
+            try:
+                self.start(np.zeros((*self._first_size(), 3), np.uint8), usual).fetch().wait()
+                return
+            except (ModelError, ProviderError) as err:
+                self._runner = None
+                self._device_sessions.clear()
+                self._opener.reject(err)
+        opened = self._opener.choose_fastest(usual)
+        if not self._compiles:
+            self._sessions.get(self._key(usual, None), lambda: opened.session)
+        for note in opened.session.notes:
+            self._report(f'{self.path.name}: {note}')
+
+    def _first_size(self) -> tuple[int, int]:
+        """Return the size of the first session on a device: that of the fewest compilations."""
+        test = self.info.self_test
+        return self.info.native_size if self._compiles or test is None else test.size
+
+    @property
+    def provider(self) -> str:
+        """Return the name of the provider in use, a key of :data:`PROVIDERS`."""
+        return self._opener.candidate.provider
+
+    @property
+    def precision(self) -> str:
+        """Return the precision in use."""
+        return self._opener.candidate.precision
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the user should know about the provider in use, one sentence each."""
+        return self._opener.warnings + self._device_warnings
 
     @property
     def device(self) -> Device | None:
@@ -121,47 +152,27 @@ class Engine:
 
     def _find_device(self) -> Device | None:
         """Return the provider's GPU; without CuPy ``None`` and a warning."""
-        if not PROVIDERS[self.provider].on_gpu:
-            return None
         from hydranet_ros.inference.gpu.cuda import CudaDevice
 
         try:
-            return CudaDevice(self.options.device)
+            return CudaDevice(self.options.gpu)
         except (MissingDependencyError, ProviderError) as err:
-            self.warnings += (
+            self._device_warnings += (
                 f'Frames do not overlap, and depth and cloud are computed on the CPU: {err}',
             )
             return None
 
     @property
     def _compiles(self) -> bool:
-        return PROVIDERS[self.provider].compiles
+        return self._opener.provider.compiles
 
-    def _open(self, outputs: frozenset[str]) -> OpenedSession:
-        """Create a session for these outputs; a provider that compiles gets all outputs."""
-        whole = self._compiles
-        opened = self._open_with(self.outputs if whole else outputs)
-        self.provider, warnings = opened.provider, opened.warnings
-        self._settled = replace(self.options, provider=self.provider)
-        if whole and not self._compiles:
-            opened = self._open_with(outputs)
-        return replace(opened, warnings=warnings)
-
-    def _open_with(
-        self, outputs: frozenset[str], placement: DevicePlacement | None = None
-    ) -> OpenedSession:
-        model = self._model if outputs == self.outputs else prune(self._model, outputs)
-        return open_session(model, self.path, self._settled, placement)
-
-    def _key(self, outputs: frozenset[str]) -> frozenset[str]:
-        return self.outputs if self._compiles else outputs
-
-    def _check_input(self, session: Any) -> None:
-        inputs = [(item.name, item.type) for item in session.get_inputs()]
-        if inputs != [('image', 'tensor(uint8)')]:
-            raise ModelError(
-                f'{self.path} has inputs {inputs}; expected one, image of uint8. {REWRITE_HINT}'
-            )
+    def _key(
+        self, outputs: frozenset[str], size: tuple[int, int] | None
+    ) -> tuple[str, frozenset[str], tuple[int, int] | None]:
+        """Return what a session is for: provider, outputs, and size if the provider compiles."""
+        if self._compiles:
+            return str(self._opener.candidate), self.outputs, size
+        return str(self._opener.candidate), outputs, None
 
     def warm_up(self, height: int, width: int, outputs: frozenset[str] = USUAL_OUTPUTS) -> float:
         """
@@ -184,6 +195,7 @@ class Engine:
             ``None``.
         :raises ImageError: if the image has another shape or dtype.
         :raises ModelError: if the network cannot run on this image.
+        :raises ProviderError: if no provider gives right results.
         """
         _check(image)
         wanted = outputs & self.outputs
@@ -194,11 +206,75 @@ class Engine:
             for name in sorted(wanted):
                 frame.take(name)
             return Prediction(**frame.fetch().wait())
+        return self._infer_on_host(image[None], wanted)[0]
+
+    def infer_batch(
+        self, images: NDArray[np.uint8], outputs: frozenset[str] = USUAL_OUTPUTS
+    ) -> list[Prediction]:
+        """
+        Run the network on images of one size, at once where the provider gains from it.
+
+        :param images: (N, H, W, 3) uint8 RGB.
+        :param outputs: names of the outputs to compute.
+        :returns: one prediction for each image, valid until the next call.
+        :raises ImageError: if the images have another shape or dtype.
+        :raises ModelError: if the network cannot run on these images.
+        """
+        if images.ndim != 4 or not len(images):
+            raise ImageError(f'images has the shape {images.shape}; expected (N, H, W, 3) uint8.')
+        _check(images[0])
+        wanted = outputs & self.outputs
+        if not wanted:
+            return [Prediction() for _ in images]
+        if self._runner is not None:
+            return [_copied(self.infer(image, wanted)) for image in images]
+        return self._infer_on_host(images, wanted)
+
+    def _infer_on_host(
+        self, images: NDArray[np.uint8], outputs: frozenset[str]
+    ) -> list[Prediction]:
+        """Run a batch from host memory; (N, H, W, 3) uint8."""
         self._check_open()
-        key = self._key(wanted)
-        session = self._sessions.get(key, lambda: self._open(key).session)
-        run = partial(self._run, session, image, wanted)
-        return self._reported(image.shape, run) if self._compiles else run()
+        count, size = len(images), (images.shape[1], images.shape[2])
+        images = np.ascontiguousarray(images)
+        pooled = {name: self._array(name, count, size) for name in sorted(outputs)}
+        arrays = {name: values[None] if count == 1 else values for name, values in pooled.items()}
+        session = self._session(outputs, size)
+        step = count if self._opener.provider.batches else 1
+        try:
+            for first in range(0, count, step):
+                part = slice(first, first + step)
+                session.run(images[part], {name: values[part] for name, values in arrays.items()})
+        except Exception as err:
+            raise self._failure(size, err) from err
+        if count == 1:
+            return [Prediction(**pooled)]
+        return [
+            Prediction(**{name: values[index] for name, values in arrays.items()})
+            for index in range(count)
+        ]
+
+    def _array(self, name: str, count: int, size: tuple[int, int]) -> NDArray:
+        """Return the reused array of an output, without the dimension of a batch of one."""
+        shape = output_shape(name, count, size)
+        if count == 1:
+            return self._pool.get(name, shape[1:], OUTPUT_TYPES[name])
+        return self._pool.get(f'{name} batch', shape, OUTPUT_TYPES[name])
+
+    def _session(self, outputs: frozenset[str], size: tuple[int, int]) -> Session:
+        """Return a proven session; create it on first use, on the next provider if one fails."""
+        if not self._compiles:
+            key = self._key(outputs, None)
+            return self._sessions.get(key, lambda: self._opener.open(outputs).session)
+        key = self._key(self.outputs, size)
+
+        def make() -> Session:
+            opened = self._opener.open(self.outputs, size)
+            for note in opened.session.notes:
+                self._report(f'{self.path.name}: {note}')
+            return opened.session
+
+        return self._sessions.get(key, lambda: self._reported(size, make))
 
     def start(self, image: NDArray[np.uint8], outputs: frozenset[str]) -> DeviceFrame:
         """
@@ -214,11 +290,11 @@ class Engine:
         runner = self._runner
         if runner is None:
             raise ModelError(f'{self.path} runs on {self.provider!r} without a device; use infer.')
-        size = image.shape[:2]
+        size = (image.shape[0], image.shape[1])
         with runner.device.current():
-            key = self._key(outputs)
+            needed = self.outputs if self._compiles else outputs
             session = self._device_sessions.get(
-                (key, size), lambda: self._device_session(runner.device, key, size)
+                (needed, size), lambda: self._device_session(runner.device, needed, size)
             )
             try:
                 return runner.start(session, image)
@@ -226,32 +302,52 @@ class Engine:
                 raise self._failure(image.shape, err) from err
 
     def _check_open(self) -> None:
-        if not self._model:
+        if self._closed:
             raise ModelError(f'The engine of {self.path} is closed; create a new one.')
 
     def _device_session(
-        self, device: Device, outputs: frozenset[str], size: tuple[int, ...]
+        self, device: Device, outputs: frozenset[str], size: tuple[int, int]
     ) -> DeviceSession:
-        """Create a session for one image size, with a CUDA graph if the model allows one."""
-        height, width = size
-        types = {name: (_shape(name, size), OUTPUT_TYPES[name]) for name in outputs}
+        """Create a proven session for one image size, with a CUDA graph if the model can."""
+        types = {name: (output_shape(name, 1, size)[1:], OUTPUT_TYPES[name]) for name in outputs}
+        provider, candidate = self._opener.provider, self._opener.candidate
+        if not isinstance(provider, OnnxProvider):
+            raise ProviderError(f'{candidate} does not run on an NVIDIA GPU.')
 
         def make() -> DeviceSession:
-            placement = DevicePlacement(device.work, (height, width), self._graphs)
-            opened = self._open_with(outputs, placement)
-            session = DeviceSession(opened.session, device, (height, width), types)
+            placement = DevicePlacement(device.work, size, self._graphs)
+            request = self._opener.request(candidate, outputs, size)
+            opened = provider.runtime_session(request, placement)
+            session = DeviceSession(opened, device, size, types)
             session.warm_up(device)
+            self._prove_on_device(session, size)
             return session
 
-        run = partial(self._reported, size, make) if self._compiles else make
         try:
-            return run()
+            return self._reported(size, make) if self._compiles else make()
+        except ProviderError:
+            raise
         except Exception as err:
             if not self._graphs:
                 raise self._failure(size, err) from err
             self._graphs = False
             self._report(f'{self.path.name} runs without a CUDA graph: {first_line(err)}.')
             return self._device_session(device, outputs, size)
+
+    def _prove_on_device(self, session: DeviceSession, size: tuple[int, int]) -> None:
+        """
+        Run the self-test of this size on the device.
+
+        :raises ProviderError: if the results are wrong.
+        """
+        candidate, runner = self._opener.candidate, self._runner
+        test = self._opener.reference(candidate, size)
+        if test is None or runner is None:
+            return
+        frame = runner.start(session, test.image())
+        for name in session.outputs:
+            frame.take(name)
+        require_proof(test, frame.fetch().wait(), candidate.precision)
 
     def _reported(self, size: tuple[int, ...], run: Callable[[], T]) -> T:
         """Run, and report when this may compile the model for a new image size."""
@@ -268,22 +364,6 @@ class Engine:
         self._report(f'{self.path.name}: {text} ready after {time.monotonic() - started:.1f} s.')
         return result
 
-    def _run(self, session: Any, image: NDArray, outputs: frozenset[str]) -> Prediction:
-        image = np.ascontiguousarray(image)
-        binding = session.io_binding()
-        binding.bind_input('image', 'cpu', 0, np.uint8, (1, *image.shape), image.ctypes.data)
-        found = {name: self._bind(binding, name, image.shape[:2]) for name in sorted(outputs)}
-        try:
-            session.run_with_iobinding(binding)
-        except Exception as err:
-            raise self._failure(image.shape, err) from err
-        return Prediction(**found)
-
-    def _bind(self, binding: Any, name: str, size: tuple[int, ...]) -> NDArray:
-        array = self._pool.get(name, _shape(name, size), OUTPUT_TYPES[name])
-        binding.bind_output(name, 'cpu', 0, array.dtype.type, (1, *array.shape), array.ctypes.data)
-        return array
-
     def _failure(self, shape: tuple[int, ...], err: Exception) -> ModelError:
         return ModelError(
             f'{self.path} failed on an image of {shape[1]}x{shape[0]}: {first_line(err)}'
@@ -296,11 +376,7 @@ class Engine:
         self._device_sessions.clear()
         self._sessions.clear()
         self._pool = BufferPool()
-        self._model = b''
-
-
-def _shape(name: str, size: tuple[int, ...]) -> tuple[int, ...]:
-    return (*size, 3) if name == 'normals' else size
+        self._closed = True
 
 
 def _check(image: NDArray) -> None:
@@ -311,32 +387,9 @@ def _check(image: NDArray) -> None:
         )
 
 
-def _read_model(path: Path) -> bytes:
-    if not path.is_file():
-        raise ModelNotFoundError(
-            f'Model file {path} does not exist. Get one with: hydranet weights pull NAME, or '
-            f'{REWRITE_HINT[0].lower()}{REWRITE_HINT[1:]}'
-        )
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise ModelError(f'Model file {path} cannot be read: {err}.') from err
-
-
-def _known_outputs(model: bytes, path: Path) -> frozenset[str]:
-    try:
-        found = frozenset(output_names(model))
-    except ValueError as err:
-        raise ModelError(
-            f'{path} ({len(model)} bytes) is not a complete ONNX file: {err}. Get it again. '
-            f'{REWRITE_HINT}'
-        ) from err
-    if not found or found - set(OUTPUT_TYPES):
-        raise ModelError(
-            f'{path} has outputs {sorted(found)}; expected any of {sorted(OUTPUT_TYPES)}. '
-            f'{REWRITE_HINT}'
-        )
-    return found
+def _copied(found: Prediction) -> Prediction:
+    values = {name: getattr(found, name) for name in OUTPUT_TYPES}
+    return Prediction(**{k: None if v is None else v.copy() for k, v in values.items()})
 
 
 def build_engine(

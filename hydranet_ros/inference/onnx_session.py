@@ -1,5 +1,5 @@
 """
-Create an ONNX Runtime session on the best provider that works.
+Sessions of ONNX Runtime.
 
 ``onnxruntime.get_available_providers()`` lists what the wheel was built with. ONNX Runtime drops
 a provider whose libraries do not load when it creates the session, so the provider in use is
@@ -10,145 +10,147 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hydranet_ros.errors import MissingDependencyError, ModelError, ProviderError
-from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
-from hydranet_ros.inference.tensorrt_cache import gpu_name
 from hydranet_ros.model_files.metadata import REWRITE_HINT
 
-_NAMES = {item.runtime_name: name for name, item in PROVIDERS.items()}
-_ERRORS_ONLY = 3
-_INSTALL_GPU = (
+RUNTIME_NAMES: Mapping[str, str] = {
+    'tensorrt': 'TensorrtExecutionProvider',
+    'cuda': 'CUDAExecutionProvider',
+    'cpu': 'CPUExecutionProvider',
+}
+"""ONNX Runtime's name of each of our providers that it runs, best first."""
+INSTALL_GPU = (
     "pip uninstall onnxruntime, then pip install 'hydranet_ros[gpu]' (it brings onnxruntime-gpu "
-    'and its CUDA, cuDNN and TensorRT libraries)'
+    'and its CUDA and cuDNN libraries)'
 )
+Providers = Sequence[tuple[str, Mapping[str, Any]]]
+_ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
-class OpenedSession:
+class DevicePlacement:
     """
-    A session and the provider that runs it.
+    How a session runs whose inputs and outputs are in GPU memory.
+
+    :param stream: handle of the CUDA stream.
+    :param size: (H, W) of every image.
+    :param graph: replay one CUDA graph instead of launching each kernel.
+    """
+
+    stream: int
+    size: tuple[int, int]
+    graph: bool
+
+
+class OnnxSession:
+    """
+    A session of ONNX Runtime on arrays in host memory; see
+    :class:`~hydranet_ros.inference.session.Session`.
 
     :param session: ``onnxruntime.InferenceSession``.
-    :param provider: key of :data:`~hydranet_ros.inference.providers.PROVIDERS` that the session
-        really uses.
-    :param warnings: why a better provider is not used, one sentence each.
     """
 
-    session: Any
-    provider: str
-    warnings: tuple[str, ...]
+    def __init__(self, session: Any, precision: str, notes: tuple[str, ...] = ()) -> None:
+        self.session = session
+        self.precision = precision
+        self.notes = notes
+
+    def run(self, images: NDArray[np.uint8], outputs: Mapping[str, NDArray]) -> None:
+        """Run on images (N, H, W, 3) and write the outputs into arrays."""
+        binding = self.session.io_binding()
+        binding.bind_input('image', 'cpu', 0, np.uint8, images.shape, images.ctypes.data)
+        for name, array in outputs.items():
+            kind = array.dtype.type
+            binding.bind_output(name, 'cpu', 0, kind, array.shape, array.ctypes.data)
+        self.session.run_with_iobinding(binding)
+
+    def close(self) -> None:
+        """Free the session."""
+        self.session = None
 
 
-def first_choice(options: EngineOptions) -> str:
+def create_session(
+    model: bytes,
+    source: Path,
+    providers: Providers,
+    *,
+    threads: int = 0,
+    size: tuple[int, int] | None = None,
+) -> Any:
     """
-    Return the provider that is tried first.
+    Return an ``onnxruntime.InferenceSession``.
 
-    :raises ProviderError: if the requested one is not in the installed wheel.
-    """
-    return _candidates(import_runtime(), options)[0]
-
-
-def open_session(
-    model: bytes, source: Path, options: EngineOptions, placement: DevicePlacement | None = None
-) -> OpenedSession:
-    """
-    Return a session on the best requested provider that works.
-
-    :param model: bytes of the ONNX file.
-    :param source: name of the file, for messages.
-    :param placement: ``None`` for arrays of any size in host memory.
-    :raises ModelError: if no provider can load the model.
-    :raises ProviderError: if a requested provider cannot be used.
+    :param source: the file, for messages.
+    :param providers: ONNX Runtime's names and options, best first; the first one must be used.
+    :param size: (H, W) of every image, to fix the shapes; ``None`` if they vary.
+    :raises ProviderError: if the libraries of the first provider do not load.
+    :raises ModelError: if the model cannot be loaded.
     """
     runtime = import_runtime()
-    names = _candidates(runtime, options)
-    reasons: dict[str, str] = {}
-    for start, name in enumerate(names):
-        try:
-            session = _create(runtime, model, names[start:], options, placement)
-        except ProviderError:
-            raise
-        except Exception as err:
-            reasons[name] = first_line(err)
-            continue
-        provider = _NAMES.get(session.get_providers()[0], 'cpu')
-        return OpenedSession(session, provider, _fallback_warnings(names, provider, reasons,
-                                                                   options))  # fmt: skip
-    raise ModelError(
-        f'{source} ({len(model)} bytes) cannot be loaded: {reasons[names[-1]]}. If the file is '
-        f'damaged, get it again. {REWRITE_HINT}'
-    )
-
-
-def _candidates(runtime: Any, options: EngineOptions) -> list[str]:
-    """Return the providers of the wheel from the requested one on, best first."""
-    available = runtime.get_available_providers()
-    requested = options.provider
-    if requested != 'auto' and PROVIDERS[requested].runtime_name not in available:
-        raise ProviderError(
-            f'Provider {requested!r} was requested, but the installed onnxruntime was built '
-            f'without it (it has {[_NAMES.get(name, name) for name in available]}). To install '
-            f'it: {_INSTALL_GPU}; or set provider to auto.'
-        )
-    order = list(PROVIDERS)
-    first = 0 if requested == 'auto' else order.index(requested)
-    return [name for name in order[first:] if PROVIDERS[name].runtime_name in available]
-
-
-def _create(
-    runtime: Any,
-    model: bytes,
-    names: list[str],
-    options: EngineOptions,
-    placement: DevicePlacement | None,
-) -> Any:
     settings = runtime.SessionOptions()
     settings.log_severity_level = _ERRORS_ONLY
-    settings.intra_op_num_threads = options.threads
+    settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     # Idle worker threads would spin and take the core from the thread that publishes.
     settings.add_session_config_entry('session.force_spinning_stop', '1')
     # A memory pattern reserves a second block for what the arena holds already: 84 MB.
     settings.enable_mem_pattern = False
-    if placement is not None:
-        for name, length in zip(('height', 'width'), placement.size):
+    if size is not None:
+        for name, length in zip(('batch', 'height', 'width'), (1, *size)):
             settings.add_free_dimension_override_by_name(name, length)
-    providers = []
-    for name in names:
-        provider = PROVIDERS[name]
-        values = provider.session_options(model, options, placement)
-        providers.append((provider.runtime_name, values))
-        # Only one provider may capture a graph; the others run the nodes that it cannot run.
-        placement = replace(placement, graph=False) if placement is not None else None
-    return runtime.InferenceSession(model, settings, providers=providers, enable_fallback=0)
-
-
-def _fallback_warnings(
-    names: list[str], provider: str, reasons: Mapping[str, str], options: EngineOptions
-) -> tuple[str, ...]:
-    """Return a warning for each better provider that failed; raise if one was requested."""
-    silent = "its libraries did not load; onnxruntime's own log line above names the missing one"
-    missed = names[: names.index(provider)]
-    texts = [f'Provider {name!r} cannot be used: {reasons.get(name, silent)}.' for name in missed]
-    if options.provider not in ('auto', provider):
+    try:
+        session = runtime.InferenceSession(
+            model, settings, providers=list(providers), enable_fallback=0
+        )
+    except Exception as err:
+        raise ModelError(
+            f'{source} ({len(model)} bytes) cannot be loaded: {first_line(err)}. If the file is '
+            f'damaged, get it again. {REWRITE_HINT}'
+        ) from err
+    if session.get_providers()[0] != providers[0][0]:
         raise ProviderError(
-            f'{texts[0]} It was requested explicitly. To install it: {_INSTALL_GPU}; or set '
-            'provider to auto.'
+            f"{providers[0][0]} is not used: its libraries did not load; onnxruntime's own log "
+            f'line above names the missing one. To install them: {INSTALL_GPU}.'
         )
-    if provider == 'cpu' and not missed and options.provider == 'auto':
-        gpu = gpu_name(options.device)
-        texts = [f'The GPU ({gpu}) is not used: onnxruntime was built without it.'] if gpu else []
-    if texts:
-        texts[-1] += (
-            f' Running on {provider!r} instead. To use the GPU: {_INSTALL_GPU}. To silence this '
-            f'warning, set provider to {provider!r}.'
-        )
-    return tuple(texts)
+    return session
+
+
+def available(name: str) -> bool:
+    """Return whether the installed wheel was built with a provider of :data:`RUNTIME_NAMES`."""
+    return RUNTIME_NAMES[name] in import_runtime().get_available_providers()
+
+
+def open_any(model: bytes, source: Path, requested: str = 'auto') -> tuple[Any, tuple[str, ...]]:
+    """
+    Load any ONNX model, with or without our metadata, on the best provider that works.
+
+    :param requested: key of :data:`RUNTIME_NAMES` or ``auto``.
+    :returns: the session and warnings, one sentence each.
+    :raises ModelError: if no provider can load the model.
+    :raises ProviderError: if the requested provider cannot be used.
+    """
+    names = list(RUNTIME_NAMES) if requested == 'auto' else [requested]
+    if requested != 'auto' and not available(requested):
+        raise ProviderError(f'Provider {requested!r} is not installed. {INSTALL_GPU}.')
+    warnings: list[str] = []
+    for name in (name for name in names if available(name)):
+        lower = [item for item in list(RUNTIME_NAMES)[names.index(name) :] if available(item)]
+        try:
+            providers: Providers = [(RUNTIME_NAMES[item], {}) for item in lower]
+            return create_session(model, source, providers), tuple(warnings)
+        except (ModelError, ProviderError) as err:
+            if name == names[-1]:
+                raise
+            warnings.append(f'Provider {name!r} cannot be used: {err}')
+    raise ProviderError(f'onnxruntime has none of the providers {", ".join(names)}.')
 
 
 def first_line(err: Exception) -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-_MODEL_GRAPH = 7
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 1, 5, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE = 1, 2, 5
 _ATTRIBUTE_GRAPHS = (6, 11)
@@ -39,6 +40,16 @@ def output_names(model: bytes) -> tuple[str, ...]:
     graph = _graph(model)
     outputs = (item.payload for item in graph if item.number == _GRAPH_OUTPUT)
     return tuple(_text(payload, _VALUE_NAME) for payload in outputs)
+
+
+def metadata(model: bytes) -> dict[str, str]:
+    """
+    Return the key-value strings of a model file.
+
+    :raises ValueError: if the bytes are not a complete ONNX model.
+    """
+    entries = (item for item in _fields(memoryview(model)) if item.number == _MODEL_METADATA)
+    return {_text(item.payload, _ENTRY_KEY): _text(item.payload, _ENTRY_VALUE) for item in entries}
 
 
 def prune(model: bytes, outputs: Iterable[str]) -> bytes:

@@ -19,7 +19,7 @@ _DRIVER = Path('/proc/driver/nvidia')
 
 
 def cache_folder(
-    model: bytes, base: Path | None, *, fp16: bool, device: int = 0,
+    model: bytes, base: Path | None, *, precision: str, device: int = 0,
     size: tuple[int, int] | None = None,
 ) -> Path:  # fmt: skip
     """
@@ -31,13 +31,13 @@ def cache_folder(
 
     :param model: the model file's bytes.
     :param base: folder of all caches, ``None`` for the user's cache.
+    :param precision: float32, float16 or int8.
     :param size: (H, W) of every image, ``None`` if it varies.
     :raises ProviderError: if the folder cannot be created.
     """
     root = base or user_cache_directory() / 'tensorrt'
     digest = hashlib.sha256(model).hexdigest()[:16]
     gpu = re.sub(r'\W+', '-', gpu_name(device)) or 'no-gpu'
-    precision = 'fp16' if fp16 else 'fp32'
     end = f'_{size[1]}x{size[0]}' if size else ''
     folder = root / f'{digest}_{gpu}_trt{tensorrt_version()}_{precision}{end}'
     try:

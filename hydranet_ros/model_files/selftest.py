@@ -32,6 +32,9 @@ TOLERANCES: Mapping[str, Mapping[str, float]] = MappingProxyType({
     'float16': {
         'labels': 0.015, 'depth': 1e-2, 'depth_p95': 5e-2, 'confidence': 4.0, 'normals': 1e-2,
     },
+    'tf32': {
+        'labels': 0.015, 'depth': 1e-2, 'depth_p95': 5e-2, 'confidence': 4.0, 'normals': 1e-2,
+    },
     'bfloat16': {
         'labels': 0.03, 'depth': 2e-2, 'depth_p95': 1e-1, 'confidence': 8.0, 'normals': 2e-2,
     },
@@ -41,6 +44,8 @@ TOLERANCES: Mapping[str, Mapping[str, float]] = MappingProxyType({
 })  # fmt: skip
 """
 Largest deviation allowed, by precision of the arithmetic and by metric; see :class:`Deviation`.
+
+TF32 is float32 with the mantissa of float16 in products, on NVIDIA GPUs.
 """
 # What PyTorch's own rounding in float32 may be multiplied by: another order of additions.
 _ROUNDING_FACTOR = 4.0

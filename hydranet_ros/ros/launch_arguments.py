@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hydranet_ros.inference.options import PRECISIONS
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.ros.dds_profile import SWITCH
 
@@ -56,6 +57,14 @@ LAUNCH_ARGUMENTS: tuple[LaunchArgument, ...] = (
     LaunchArgument(
         'provider', 'auto', 'Execution provider; auto selects the best available one.',
         ('auto', *PROVIDERS), is_parameter=True,
+    ),
+    LaunchArgument(
+        'precision', 'auto', 'Arithmetic of the network; auto selects the fastest right one.',
+        PRECISIONS, is_parameter=True,
+    ),
+    LaunchArgument(
+        'device', '', "Device of the provider, such as a GPU's number; empty for its default.",
+        is_parameter=True,
     ),
     LaunchArgument(
         'params_file', '', "Parameter file (YAML); overrides the preset's defaults."

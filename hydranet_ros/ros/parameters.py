@@ -17,7 +17,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from hydranet_ros.camera.conventions import DEPTH_ENCODINGS
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
-from hydranet_ros.inference.providers import PROVIDERS, EngineOptions
+from hydranet_ros.inference.options import PRECISIONS, EngineOptions
+from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.perception.colormaps import DEFAULT_DEPTH_COLORMAP, DEPTH_COLORMAPS
 from hydranet_ros.perception.pipeline import PerceptionSettings
 
@@ -69,9 +70,16 @@ class NodeParameters:
         'is not available.', choices=('auto', *PROVIDERS),
     )  # fmt: skip
     threads: int = _parameter(0, 'Threads of the CPU provider; 0 for all cores.', span=(0, 256))
-    fp16: bool = _parameter(False, 'Use half precision in TensorRT.')
+    precision: str = _parameter(
+        'auto', 'Arithmetic of the network. auto: the fastest of the provider that passes the '
+        "model's self-test; int8 needs a quantized model file.", choices=PRECISIONS,
+    )  # fmt: skip
+    device: str = _parameter(
+        '', 'Device of the provider; empty for its default. CUDA and TensorRT: number of the GPU. '
+        'OpenVINO: CPU, GPU, GPU.1, NPU or AUTO.'
+    )  # fmt: skip
     engine_cache: str = _parameter(
-        '', "Folder of built TensorRT engines; empty for the user's cache folder."
+        '', "Folder of compiled models; empty for the user's cache folder."
     )
     image_transport: str = _parameter('raw', 'Transport of the image.', choices=IMAGE_TRANSPORTS)
     depth_encoding: str = _parameter(
@@ -209,6 +217,7 @@ def engine_options(parameters: NodeParameters) -> EngineOptions:
     return EngineOptions(
         provider=parameters.provider,
         threads=parameters.threads,
-        fp16=parameters.fp16,
+        precision=parameters.precision,
+        device=parameters.device,
         cache_directory=Path(parameters.engine_cache) if parameters.engine_cache else None,
     )

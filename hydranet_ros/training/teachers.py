@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hydranet_ros.errors import TrainingError
+from hydranet_ros.errors import ModelError, TrainingError
 from hydranet_ros.files import sha256_of
-from hydranet_ros.inference.onnx_session import open_session
-from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.inference.onnx_session import open_any
+from hydranet_ros.inference.subgraph import metadata
 from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo
 from hydranet_ros.training.losses import resize_to
 from hydranet_ros.training.onnx_teacher import OnnxNetwork, load_description
@@ -228,9 +228,7 @@ def open_teacher(
     if not is_exported(path):
         return CheckpointTeacher(path, preset, domain)
     model = path.read_bytes()
-    # On the CPU: another provider may spend minutes on building its engine.
-    metadata = open_session(model, path, EngineOptions(provider='cpu')).session.get_modelmeta()
-    if description is None and METADATA_KEY in metadata.custom_metadata_map:
+    if description is None and METADATA_KEY in _metadata(model, path):
         return EngineTeacher(path, provider)
     description = description or path.with_suffix('.yaml')
     if not description.is_file():
@@ -239,9 +237,16 @@ def open_teacher(
             'Describe the model there (docs/distillation.md, "Any ONNX model") or name a file '
             'with --describe FILE.'
         )
-    opened = open_session(model, path, EngineOptions(provider=provider))
-    log_warnings(opened.warnings)
-    return OnnxTeacher(path, opened.session, description)
+    session, warnings = open_any(model, path, provider)
+    log_warnings(warnings)
+    return OnnxTeacher(path, session, description)
+
+
+def _metadata(model: bytes, path: Path) -> Mapping[str, str]:
+    try:
+        return metadata(model)
+    except ValueError as err:
+        raise ModelError(f'{path} is not a complete ONNX file: {err}. Get it again.') from err
 
 
 def _nearest(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from model_factory import (
 
 from hydranet_ros.errors import ImageError, ModelError, ModelNotFoundError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
-from hydranet_ros.inference.engine import Engine, EngineOptions, build_engine
+from hydranet_ros.inference.engine import PROVIDERS, Engine, EngineOptions, build_engine
 
 ALL_TASKS = ('segmentation', 'depth', 'normals')
 LABELS = frozenset({'labels'})
@@ -91,10 +91,10 @@ def test_an_array_that_is_not_an_image_is_refused(engine: Engine, image: np.ndar
 
 def test_a_session_has_only_the_requested_outputs(tmp_path: Path):
     """The nodes of other outputs are removed from its graph; see test_subgraph.py."""
-    engine = Engine(make_model(tmp_path / 'model.onnx'), EngineOptions(threads=1))
+    engine = Engine(make_model(tmp_path / 'model.onnx'), EngineOptions('cpu', threads=1))
     requested = frozenset({'depth'})
     engine.infer(random_image(), requested)
-    session = engine._sessions.get(requested, lambda: pytest.fail('no session was kept'))
+    session = engine._session(requested, (33, 47)).session
     assert [item.name for item in session.get_outputs()] == ['depth']
 
 
@@ -133,12 +133,12 @@ def test_building_engines_needs_tensorrt(model: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ('options', 'message'),
-    [({'provider': 'gpu'}, "'gpu' is unknown; allowed: auto, tensorrt, cuda, cpu"),
-     ({'threads': -1}, 'threads is -1'), ({'device': -1}, 'device is -1')],
+    [({'provider': 'gpu'}, "'gpu' is unknown; allowed: auto, tensorrt, cuda"),
+     ({'provider': 'cpu', 'precision': 'float16'}, 'computes in float32, int8, not in the')],
 )  # fmt: skip
-def test_options_outside_what_is_allowed_are_refused(options: dict, message: str):
+def test_options_that_no_provider_takes_are_refused(model: Path, options: dict, message: str):
     with pytest.raises(ProviderError, match=message):
-        EngineOptions(**options)
+        Engine(model, EngineOptions(**options))
 
 
 def test_a_missing_file_is_named_with_the_commands_that_create_it(tmp_path: Path):
@@ -187,14 +187,32 @@ def test_loading_and_running_prints_nothing(model: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
-def test_building_an_engine_for_a_size_is_reported_once_before_and_after(model: Path):
+def test_building_an_engine_for_a_size_is_reported_once_before_and_after(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Tests the report only: without TensorRT the session is one of the CPU."""
+    monkeypatch.setattr(PROVIDERS['cpu'], 'compiles', True, raising=False)
     told: list[str] = []
     engine = Engine(model, EngineOptions(provider='cpu'), report=told.append)
-    engine.infer(random_image(), engine.outputs)
-    engine.provider = 'tensorrt'
     for _ in range(2):
         assert engine.infer(random_image(), LABELS).labels is not None
     assert len(told) == 2
-    assert 'all.onnx: tensorrt loads or builds its engine for 47x33' in told[0]
+    assert 'all.onnx: cpu loads or builds its engine for 47x33' in told[0]
     assert '47x33 ready after' in told[1]
+
+
+def test_a_batch_equals_its_images_one_by_one(engine: Engine):
+    images = np.stack([random_image(seed=seed) for seed in range(3)])
+    found = engine.infer_batch(images, engine.outputs)
+    for image, got in zip(images, found):
+        np.testing.assert_array_equal(got.labels, expected_labels(image))
+        np.testing.assert_array_equal(got.confidence, image[..., 1])
+        np.testing.assert_allclose(got.depth, expected_depth(image), rtol=1e-6)
+        assert got.normals.shape == (33, 47, 3)
+    assert [item.labels for item in engine.infer_batch(images, frozenset())] == [None] * 3
+
+
+@pytest.mark.parametrize('shape', [(33, 47, 3), (0, 33, 47, 3), (2, 33, 47, 4)])
+def test_an_array_that_is_not_a_batch_is_refused(engine: Engine, shape):
+    with pytest.raises(ImageError, match='expected'):
+        engine.infer_batch(np.zeros(shape, np.uint8))

@@ -1,59 +1,44 @@
-"""Sessions on the best provider that works: fallback, warnings, placement on a device."""
+"""Sessions of ONNX Runtime: loaded, placed on a device, or one clear error."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from hydranet_ros.errors import ProviderError
+import numpy as np
+import pytest
+from model_factory import expected_depth, expected_labels, make_model
+
+from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.onnx_session import (
-    _create,
-    _fallback_warnings,
-    first_choice,
+    RUNTIME_NAMES,
+    OnnxSession,
+    available,
+    create_session,
     first_line,
-    import_runtime,
+    open_any,
 )
-from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
-from hydranet_ros.inference.tensorrt_cache import gpu_name
 from hydranet_ros.model_files.resolve import find_model
 
-ALL = list(PROVIDERS)
+CPU = [(RUNTIME_NAMES['cpu'], {})]
 
 
-def test_fallback_warns_of_each_better_provider_with_reason_and_remedy():
-    tensorrt, cuda = _fallback_warnings(ALL, 'cpu', {'tensorrt': 'no libnvinfer'}, EngineOptions())
-    assert "'tensorrt' cannot be used: no libnvinfer" in tensorrt
-    assert "'cuda' cannot be used: its libraries did not load" in cuda
-    assert "Running on 'cpu' instead" in cuda and 'pip install' in cuda
+@pytest.fixture(scope='module')
+def model(tmp_path_factory) -> Path:
+    return make_model(tmp_path_factory.mktemp('models') / 'tiny.onnx')
 
 
-def test_the_best_provider_has_no_warning():
-    assert _fallback_warnings(ALL, 'tensorrt', {}, EngineOptions()) == ()
-    assert _fallback_warnings(['cuda', 'cpu'], 'cuda', {}, EngineOptions()) == ()
+def test_a_session_writes_the_outputs_into_the_given_arrays(model: Path):
+    session = OnnxSession(create_session(model.read_bytes(), model, CPU), 'float32')
+    image = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
+    arrays = {'labels': np.zeros((1, 20, 30), np.uint8), 'depth': np.zeros((1, 20, 30), 'f4')}
+    session.run(image[None], arrays)
+    np.testing.assert_array_equal(arrays['labels'][0], expected_labels(image))
+    np.testing.assert_allclose(arrays['depth'][0], expected_depth(image), rtol=1e-6)
+    session.close()
 
 
-@pytest.mark.skipif(gpu_name() != '', reason='this machine has an NVIDIA GPU')
-def test_a_machine_without_a_gpu_gets_no_warning():
-    assert _fallback_warnings(['cpu'], 'cpu', {}, EngineOptions()) == ()
-
-
-@pytest.mark.parametrize('requested', ['tensorrt', 'cuda'])
-def test_a_requested_provider_that_failed_is_an_error(requested: str):
-    names = ALL[ALL.index(requested) :]
-    with pytest.raises(
-        ProviderError, match=f"'{requested}' cannot be used: no driver.*requested explicitly"
-    ):
-        _fallback_warnings(
-            names, 'cpu', {requested: 'no driver'}, EngineOptions(provider=requested)
-        )
-
-
-def test_cuda_in_place_of_a_requested_tensorrt_is_an_error():
-    with pytest.raises(ProviderError, match="'tensorrt' cannot be used"):
-        _fallback_warnings(ALL, 'cuda', {}, EngineOptions(provider='tensorrt'))
-
-
-def test_the_cpu_can_always_be_requested():
-    assert first_choice(EngineOptions(provider='cpu')) == 'cpu'
+def test_the_cpu_is_always_available():
+    assert available('cpu')
 
 
 @pytest.mark.parametrize(
@@ -69,33 +54,39 @@ def test_an_onnxruntime_error_is_shown_without_its_source_location(text: str, li
     assert first_line(RuntimeError(text)) == line
 
 
-def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeypatch):
-    """Checks the options given to ONNX Runtime; the session itself needs a GPU."""
-    import onnxruntime
-
-    made = []
-    monkeypatch.setattr(
-        onnxruntime, 'InferenceSession',
-        lambda model, settings, providers, enable_fallback: made.append(providers),
-    )  # fmt: skip
-    options = EngineOptions(cache_directory=tmp_path)
-    _create(onnxruntime, b'model', ALL, options, DevicePlacement(1234, (375, 1242), graph=True))
-    _create(
-        onnxruntime, b'model', ALL[1:], options, DevicePlacement(1234, (375, 1242), graph=True)
-    )
-    _create(onnxruntime, b'model', ALL, options, None)
-    tensorrt, cuda, _ = (dict(given) for _, given in made[0])
-    assert tensorrt['user_compute_stream'] == cuda['user_compute_stream'] == '1234'
-    assert tensorrt['trt_cuda_graph_enable'] and not cuda['enable_cuda_graph']
-    assert tensorrt['trt_engine_cache_path'].endswith('1242x375')
-    assert made[1][0][1]['enable_cuda_graph']
-    assert 'user_compute_stream' not in made[2][0][1]
-
-
-def test_a_session_for_one_size_has_fixed_shapes(tmp_path):
+def test_a_session_for_one_size_has_fixed_shapes():
     """With free shapes, shape nodes run on the CPU and no CUDA graph can be captured."""
-    model = find_model('street.onnx').read_bytes()
-    place = DevicePlacement(0, (96, 128), graph=False)
-    session = _create(import_runtime(), model, ['cpu'], EngineOptions('cpu'), place)
+    path = find_model('street.onnx')
+    session = create_session(path.read_bytes(), path, CPU, size=(96, 128))
     assert [item.shape for item in session.get_inputs()] == [[1, 96, 128, 3]]
     assert {tuple(item.shape[1:]) for item in session.get_outputs()} == {(96, 128)}
+
+
+def test_a_provider_whose_libraries_do_not_load_is_an_error(model: Path):
+    """ONNX Runtime leaves out an unknown provider with a warning, as it does a broken one."""
+    providers = [('CUDAExecutionProvider', {}), *CPU]
+    if available('cuda'):
+        pytest.skip('this ONNX Runtime has the CUDA provider')
+    with pytest.warns(UserWarning), pytest.raises(ProviderError, match='libraries did not load'):
+        create_session(model.read_bytes(), model, providers)
+
+
+def test_a_damaged_model_is_named_with_its_size():
+    with pytest.raises(ModelError, match=r'bad\.onnx \(3 bytes\) cannot be loaded'):
+        create_session(b'bad', Path('bad.onnx'), CPU)
+
+
+def test_any_model_is_opened_without_metadata(tmp_path: Path):
+    path = make_model(tmp_path / 'bare.onnx', metadata=False)
+    session, warnings = open_any(path.read_bytes(), path)
+    assert [item.name for item in session.get_inputs()] == ['image'] and not warnings
+    session, _ = open_any(path.read_bytes(), path, 'cpu')
+    assert session.get_providers() == ['CPUExecutionProvider']
+
+
+@pytest.mark.parametrize('name', ['cuda', 'tensorrt'])
+def test_a_requested_provider_that_is_not_installed_is_an_error(name: str, model: Path):
+    if available(name):
+        pytest.skip(f'this ONNX Runtime has {name}')
+    with pytest.raises(ProviderError, match=f"'{name}' is not installed.*pip install"):
+        open_any(model.read_bytes(), model, name)

@@ -1,79 +1,114 @@
-"""The table of execution providers and the options of an engine."""
+"""The table of execution providers and what each is given."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from hydranet_ros.errors import ProviderError
-from hydranet_ros.inference.providers import PROVIDERS, DevicePlacement, EngineOptions
+from hydranet_ros.inference.onnx_providers import CudaProvider, TensorrtProvider
+from hydranet_ros.inference.onnx_session import DevicePlacement
+from hydranet_ros.inference.options import EngineOptions
+from hydranet_ros.inference.providers import PROVIDERS
+from hydranet_ros.inference.session import SessionRequest
+from hydranet_ros.model_files.selftest import TOLERANCES
 
 PLACEMENT = DevicePlacement(stream=77, size=(375, 1242), graph=True)
 
 
+def request(precision: str = 'float32', **options) -> SessionRequest:
+    return SessionRequest(b'model', Path('x.onnx'), EngineOptions(**options), precision)
+
+
 def test_providers_are_ordered_from_best_to_worst():
-    assert list(PROVIDERS) == ['tensorrt', 'cuda', 'cpu']
-    assert [item.runtime_name for item in PROVIDERS.values()] == [
-        'TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider',
-    ]  # fmt: skip
-    assert [item.on_gpu for item in PROVIDERS.values()] == [True, True, False]
-    assert [item.compiles for item in PROVIDERS.values()] == [True, False, False]
+    names = list(PROVIDERS)
+    assert names[:2] == ['tensorrt', 'cuda'] and names[-1] == 'cpu'
+    assert [name for name in names if PROVIDERS[name].on_gpu] == ['tensorrt', 'cuda']
+    assert [name for name in names if PROVIDERS[name].compiles] == ['tensorrt']
 
 
 def test_every_provider_is_stored_under_its_own_name():
     assert all(item.name == name for name, item in PROVIDERS.items())
 
 
-@pytest.mark.parametrize('name', ['auto', *PROVIDERS])
-def test_known_providers_are_accepted(name):
-    assert EngineOptions(provider=name).provider == name
+@pytest.mark.parametrize('name', list(PROVIDERS))
+def test_every_precision_of_a_provider_has_a_tolerance(name):
+    provider = PROVIDERS[name]
+    automatic = provider.automatic_precisions(EngineOptions())
+    assert automatic and {*provider.precisions, *automatic} <= set(TOLERANCES)
 
 
-def test_an_unknown_provider_is_refused_with_the_allowed_names():
-    with pytest.raises(
-        ProviderError, match="'gpu' is unknown; allowed: auto, tensorrt, cuda, cpu"
-    ):
-        EngineOptions(provider='gpu')
+def test_only_the_cpu_runs_the_form_that_is_right_in_it_alone():
+    assert [name for name in PROVIDERS if 'cpu' in PROVIDERS[name].forms] == ['cpu']
+    assert all('portable' in item.forms for item in PROVIDERS.values())
 
 
-@pytest.mark.parametrize(('threads', 'device'), [(-1, 0), (0, -1)])
-def test_negative_numbers_are_refused(threads, device):
-    with pytest.raises(ProviderError, match=f'threads is {threads} and device is {device}'):
-        EngineOptions(threads=threads, device=device)
+def test_cuda_gets_its_device_and_without_a_placement_nothing_of_a_stream():
+    found = CudaProvider().session_options(request(device='2'), None)
+    assert found == {'device_id': 2, 'use_tf32': False}
 
 
-def test_zero_threads_and_device_zero_are_the_defaults():
-    options = EngineOptions()
-    assert (options.threads, options.device, options.fp16) == (0, 0, False)
-
-
-def test_the_cpu_takes_no_options():
-    assert PROVIDERS['cpu'].session_options(b'', EngineOptions(threads=3), PLACEMENT) == {}
-
-
-def test_cuda_gets_its_device_and_without_a_placement_nothing_else():
-    assert PROVIDERS['cuda'].session_options(b'', EngineOptions(device=2), None) == {
-        'device_id': 2
-    }
+def test_cuda_uses_tf32_only_when_the_precision_is_automatic():
+    provider = CudaProvider()
+    assert provider.automatic_precisions(EngineOptions()) == ('tf32', 'float32')
+    assert 'tf32' not in provider.precisions
+    assert provider.session_options(request('tf32'), None)['use_tf32'] is True
 
 
 def test_cuda_gets_stream_and_graph_of_the_placement():
-    assert PROVIDERS['cuda'].session_options(b'', EngineOptions(), PLACEMENT) == {
-        'device_id': 0, 'user_compute_stream': '77', 'enable_cuda_graph': True,
+    assert CudaProvider().session_options(request(), PLACEMENT) == {
+        'device_id': 0, 'use_tf32': False, 'user_compute_stream': '77', 'enable_cuda_graph': True,
     }  # fmt: skip
 
 
-def test_tensorrt_gets_a_cache_folder_of_its_own_for_each_size_and_precision(tmp_path):
-    def options(fp16: bool, placement: DevicePlacement | None) -> dict:
-        chosen = EngineOptions(fp16=fp16, cache_directory=tmp_path, device=1)
-        return PROVIDERS['tensorrt'].session_options(b'model', chosen, placement)
+def test_a_device_that_is_not_a_number_is_refused_with_an_example():
+    with pytest.raises(ProviderError, match="device is 'NPU'; CUDA and TensorRT need the number"):
+        CudaProvider().session_options(request(device='NPU'), None)
 
-    free, fixed, half = options(False, None), options(False, PLACEMENT), options(True, None)
-    folders = [item['trt_engine_cache_path'] for item in (free, fixed, half)]
-    assert len(set(folders)) == 3 and all(name.startswith(str(tmp_path)) for name in folders)
+
+def test_tensorrt_gets_a_cache_folder_of_its_own_for_each_size_and_precision(tmp_path):
+    def options(precision: str, placement: DevicePlacement | None) -> dict:
+        given = request(precision, cache_directory=tmp_path, device='1')
+        return dict(TensorrtProvider().session_options(given, placement))
+
+    free, fixed = options('float32', None), options('float32', PLACEMENT)
+    half, quantized = options('float16', None), options('int8', None)
+    folders = [item['trt_engine_cache_path'] for item in (free, fixed, half, quantized)]
+    assert len(set(folders)) == 4 and all(name.startswith(str(tmp_path)) for name in folders)
     assert fixed['trt_engine_cache_path'].endswith('_1242x375')
     assert fixed['user_compute_stream'] == '77' and fixed['trt_cuda_graph_enable'] is True
     assert 'user_compute_stream' not in free and 'trt_cuda_graph_enable' not in free
-    assert [item['trt_fp16_enable'] for item in (free, half)] == [False, True]
+    assert [item['trt_fp16_enable'] for item in (free, half, quantized)] == [False, True, False]
+    assert [item['trt_int8_enable'] for item in (free, half, quantized)] == [False, False, True]
     assert free['device_id'] == 1
     assert free['trt_engine_cache_enable'] is free['trt_timing_cache_enable'] is True
     assert free['trt_timing_cache_path'] == free['trt_engine_cache_path']
+
+
+def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeypatch):
+    """Checks the options given to ONNX Runtime; the session itself needs a GPU."""
+    import onnxruntime
+
+    from hydranet_ros.inference import onnx_providers
+
+    made = []
+    monkeypatch.setattr(onnx_providers, 'available', lambda name: True)
+    monkeypatch.setattr(
+        onnxruntime, 'InferenceSession',
+        lambda model, settings, providers, enable_fallback: made.append(providers) or Fake(),
+    )  # fmt: skip
+
+    class Fake:
+        def get_providers(self):
+            return [made[-1][0][0]]
+
+    given = request(cache_directory=tmp_path)
+    TensorrtProvider().runtime_session(given, PLACEMENT)
+    CudaProvider().runtime_session(given, PLACEMENT)
+    TensorrtProvider().runtime_session(given)
+    tensorrt, cuda, _ = (dict(values) for _, values in made[0])
+    assert tensorrt['user_compute_stream'] == cuda['user_compute_stream'] == '77'
+    assert tensorrt['trt_cuda_graph_enable'] and not cuda['enable_cuda_graph']
+    assert made[1][0][1]['enable_cuda_graph']
+    assert 'user_compute_stream' not in made[2][0][1]

@@ -11,37 +11,40 @@ from hydranet_ros.inference.tensorrt_cache import cache_folder, gpu_name, tensor
 
 
 def test_the_same_model_and_precision_have_the_same_folder(tmp_path: Path):
-    first = cache_folder(b'model', tmp_path, fp16=False)
+    first = cache_folder(b'model', tmp_path, precision='float32')
     assert first.is_dir() and first.parent == tmp_path
-    assert cache_folder(b'model', tmp_path, fp16=False) == first
+    assert cache_folder(b'model', tmp_path, precision='float32') == first
 
 
 def test_another_model_or_precision_has_another_folder(tmp_path: Path):
     folders = {
-        cache_folder(model, tmp_path, fp16=fp16) for model in (b'a', b'b') for fp16 in (0, 1)
-    }
+        cache_folder(model, tmp_path, precision=precision)
+        for model in (b'a', b'b') for precision in ('float32', 'float16')
+    }  # fmt: skip
     assert len(folders) == 4
 
 
 def test_each_image_size_has_its_own_folder(tmp_path: Path):
     sizes = (None, (375, 1242), (480, 640))
-    folders = {cache_folder(b'a', tmp_path, fp16=False, size=size) for size in sizes}
+    folders = {cache_folder(b'a', tmp_path, precision='float32', size=size) for size in sizes}
     assert len(folders) == 3 and any(folder.name.endswith('1242x375') for folder in folders)
 
 
 def test_the_name_contains_the_gpu_and_the_tensorrt_version(tmp_path: Path):
-    name = cache_folder(b'model', tmp_path, fp16=True).name
-    assert f'trt{tensorrt_version()}_fp16' in name
+    name = cache_folder(b'model', tmp_path, precision='float16').name
+    assert f'trt{tensorrt_version()}_float16' in name
     assert ('no-gpu' in name) == (gpu_name() == '')
     assert name == name.replace('/', '').replace(' ', '')
 
 
 def test_the_default_is_the_user_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    assert cache_folder(b'model', None, fp16=False).is_relative_to(tmp_path / 'hydranet_ros')
+    assert cache_folder(b'model', None, precision='float32').is_relative_to(
+        tmp_path / 'hydranet_ros'
+    )
 
 
 def test_a_folder_that_cannot_be_created_is_named_with_the_remedy(tmp_path: Path):
     (tmp_path / 'file').touch()
     with pytest.raises(ProviderError, match=r'file.* cannot be created.*engine_cache'):
-        cache_folder(b'model', tmp_path / 'file', fp16=False)
+        cache_folder(b'model', tmp_path / 'file', precision='float32')

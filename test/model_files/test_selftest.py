@@ -87,7 +87,7 @@ def test_a_single_value_that_is_not_finite_is_found_even_beside_the_grid(value):
 
 
 def test_the_limits_grow_from_precision_to_precision():
-    names = ('float32', 'float16', 'bfloat16', 'int8')
+    names = ('float32', 'tf32', 'float16', 'bfloat16', 'int8')
     for tighter, looser in zip(names, names[1:]):
         for metric, limit in TOLERANCES[tighter].items():
             assert limit <= TOLERANCES[looser][metric]

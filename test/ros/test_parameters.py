@@ -11,7 +11,7 @@ pytest.importorskip('rcl_interfaces', reason='rclpy is not installed (extra: ros
 
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
-from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.model_files.preset import Preset, preset_names
 from hydranet_ros.perception.pipeline import PerceptionSettings
 from hydranet_ros.ros.parameters import (
@@ -45,7 +45,8 @@ def test_the_table_has_every_field_in_the_order_of_declaration():
 
 def test_the_defaults_are_those_of_the_documentation():
     assert NodeParameters() == NodeParameters(
-        preset='street', domain='', model='', provider='auto', threads=0, fp16=False,
+        preset='street', domain='', model='', provider='auto', threads=0,
+        precision='auto', device='',
         engine_cache='', image_transport='raw', depth_encoding='32FC1', overlay_alpha=0.5,
         depth_colormap='turbo', cloud_stride=1, scale_by_focal_length=True, rectified=False,
         max_depth=0.0, min_confidence=0.0, max_pixels=DEFAULT_MAX_PIXELS, autostart=True,
@@ -220,7 +221,10 @@ def test_settings_of_perception_are_the_parameters_of_the_same_names():
 
 
 def test_options_of_the_engine_are_those_of_the_parameters():
-    parameters = NodeParameters(provider='cpu', threads=3, fp16=True, engine_cache='/cache')
+    parameters = NodeParameters(
+        provider='cpu', threads=3, precision='float32', device='1', engine_cache='/cache'
+    )
     assert engine_options(parameters) == EngineOptions(
-        provider='cpu', threads=3, fp16=True, cache_directory=Path('/cache')
+        provider='cpu', threads=3, precision='float32', device='1',
+        cache_directory=Path('/cache'),
     )

@@ -179,25 +179,37 @@ print(len(data), data[0].labels.shape)
 """) == '1 (8, 8)\n'  # fmt: skip
 
 
-def test_a_provider_is_one_class_in_the_table(copy: Copy):
+def test_a_provider_is_one_class_and_one_row(copy: Copy):
+    copy.write('hydranet_ros/inference/twice.py', '''
+from hydranet_ros.inference.onnx_providers import CpuProvider
+
+
+class Twice(CpuProvider):
+    """The CPU once more, under another name."""
+
+    name = 'twice'
+
+    @property
+    def runtime_name(self):
+        return 'CPUExecutionProvider'
+
+    def missing(self):
+        return None
+''')  # fmt: skip
     providers = 'hydranet_ros/inference/providers.py'
-    copy.replace(providers, '\nPROVIDERS: Mapping', '''
-class AzureProvider(CpuProvider):
-    """A provider of every wheel; it leaves all nodes to the CPU."""
-
-    name = 'azure'
-    runtime_name = 'AzureExecutionProvider'
-
-
-PROVIDERS: Mapping''')  # fmt: skip
-    copy.replace(providers, ', CpuProvider())', ', AzureProvider(), CpuProvider())')
+    copy.add_row(
+        providers,
+        r'^from .*session import',
+        'from hydranet_ros.inference.twice import Twice',
+    )
+    copy.replace(providers, ', CpuProvider())', ', Twice(), CpuProvider())')
     assert copy.python("""
 import numpy as np
 from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.model_files.resolve import find_model
-engine = Engine(find_model('street.onnx'), EngineOptions('azure', threads=1))
+engine = Engine(find_model('street.onnx'), EngineOptions('twice', threads=1))
 print(engine.provider, engine.infer(np.zeros((32, 48, 3), np.uint8)).labels.shape)
-""") == 'azure (32, 48)\n'  # fmt: skip
+""") == 'twice (32, 48)\n'  # fmt: skip
 
 
 def test_a_camera_model_is_one_class_and_one_row(copy: Copy):

@@ -171,10 +171,10 @@ def _row(name: str, series: Series, ratio: str) -> tuple[str, ...]:
 
 def _heads(engine: Engine) -> Callable[[NDArray], None]:
     """Return a run of the network up to its heads."""
-    from hydranet_ros.inference.onnx_session import open_session
+    from benchmarks.suites.network.runtimes import engine_session
 
     model, heads = cut_at_heads(engine.path.read_bytes())
-    session = open_session(model, engine.path, engine.options).session
+    session = engine_session(model, engine.options.threads)
 
     def call(image: NDArray) -> None:
         quarter = tuple(-(-side // 4) for side in image.shape[:2])

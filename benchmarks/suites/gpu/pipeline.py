@@ -20,13 +20,13 @@ from benchmarks.harness.results import Metric, Series, Table, pair_ratio
 from benchmarks.suites.frame.fixture import OUTPUTS, make_camera
 from hydranet_ros.errors import BenchError, HydranetError
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.perception.pipeline import Perception, PerceptionResult
 
 PROVIDER_OPTIONS = {
-    'cuda_float32': EngineOptions('cuda'),
-    'tensorrt_float32': EngineOptions('tensorrt'),
-    'tensorrt_float16': EngineOptions('tensorrt', fp16=True),
+    'cuda_float32': EngineOptions('cuda', 'float32'),
+    'tensorrt_float32': EngineOptions('tensorrt', 'float32'),
+    'tensorrt_float16': EngineOptions('tensorrt', 'float16'),
 }
 MIN_EQUAL_LABELS = 0.98
 """Share of labels that must equal those of the CPU, in either precision."""

@@ -48,7 +48,7 @@ from benchmarks.suites.gpu.pipeline import measure_pipeline, open_providers
 from hydranet_ros.errors import BenchError, NotMeasuredError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.inference.providers import EngineOptions
+from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.model_files.resolve import find_model
 from hydranet_ros.perception.pipeline import Perception
 

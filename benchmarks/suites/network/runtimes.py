@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def engine_session(model: bytes, threads: int) -> Any:
     """Open a model with the session options of the engine."""
-    from hydranet_ros.inference.onnx_session import open_session
-    from hydranet_ros.inference.providers import EngineOptions
+    from hydranet_ros.inference.onnx_session import RUNTIME_NAMES, create_session
 
-    options = EngineOptions(provider='cpu', threads=threads)
-    return open_session(model, Path('exported.onnx'), options).session
+    return create_session(
+        model, Path('exported.onnx'), [(RUNTIME_NAMES['cpu'], {})], threads=threads
+    )
 
 
 def default_session(path: Path, threads: int) -> Any:

@@ -1,0 +1,160 @@
+"""The providers that ONNX Runtime runs: CPU, CUDA, TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hydranet_ros.inference.onnx_session import (
+    INSTALL_GPU,
+    RUNTIME_NAMES,
+    DevicePlacement,
+    OnnxSession,
+    available,
+    create_session,
+    import_runtime,
+)
+from hydranet_ros.inference.options import EngineOptions
+from hydranet_ros.inference.session import SessionRequest
+from hydranet_ros.inference.tensorrt_cache import cache_folder
+
+
+class OnnxProvider:
+    """What the providers of ONNX Runtime share; see ``inference/session.py``."""
+
+    name: str
+    on_gpu = False
+    compiles = False
+    batches = False
+    forms: tuple[str, ...] = ('portable',)
+    precisions: tuple[str, ...] = ('float32', 'int8')
+    others: tuple[type[OnnxProvider], ...] = ()
+    """Providers of the same session for the nodes that this one cannot run."""
+
+    @property
+    def runtime_name(self) -> str:
+        """Return ONNX Runtime's name."""
+        return RUNTIME_NAMES[self.name]
+
+    def missing(self) -> str | None:
+        """Return why the installed wheel lacks this provider, or ``None``."""
+        if available(self.name):
+            return None
+        return f'the installed onnxruntime was built without it. To install it: {INSTALL_GPU}'
+
+    def version(self) -> str:
+        """Return the version of ONNX Runtime."""
+        return f'onnxruntime {import_runtime().__version__}'
+
+    def automatic_precisions(self, options: EngineOptions) -> tuple[str, ...]:
+        """Return float32."""
+        return ('float32',)
+
+    def session_options(
+        self, request: SessionRequest, placement: DevicePlacement | None
+    ) -> Mapping[str, Any]:
+        """Return ONNX Runtime's options for this provider."""
+        return {}
+
+    def open(self, request: SessionRequest) -> OnnxSession:
+        """Load a model for arrays in host memory."""
+        return OnnxSession(self.runtime_session(request), request.precision)
+
+    def runtime_session(
+        self, request: SessionRequest, placement: DevicePlacement | None = None
+    ) -> Any:
+        """
+        Return an ``onnxruntime.InferenceSession``.
+
+        :param placement: for arrays in GPU memory; ``None`` for host memory.
+        """
+        # Only one provider may capture a graph.
+        plain = replace(placement, graph=False) if placement is not None else None
+        providers = [(self.runtime_name, self.session_options(request, placement))]
+        for kind in self.others:
+            other = kind()
+            if available(other.name):
+                providers.append((other.runtime_name, other.session_options(request, plain)))
+        return create_session(
+            request.model, request.source, providers, threads=request.options.threads,
+            size=placement.size if placement is not None else request.size,
+        )  # fmt: skip
+
+
+class CpuProvider(OnnxProvider):
+    """ONNX Runtime's own CPU kernels."""
+
+    name = 'cpu'
+    forms: tuple[str, ...] = ('cpu', 'portable')
+
+
+class CudaProvider(OnnxProvider):
+    """cuDNN and ONNX Runtime's CUDA kernels."""
+
+    name = 'cuda'
+    on_gpu = True
+    batches = True
+    others: tuple[type[OnnxProvider], ...] = (CpuProvider,)
+    graph_option = 'enable_cuda_graph'
+
+    def session_options(
+        self, request: SessionRequest, placement: DevicePlacement | None
+    ) -> Mapping[str, Any]:
+        """Return the GPU's number, the use of TF32 and, with a placement, stream and graph."""
+        values: dict[str, Any] = {'device_id': request.options.gpu, **self.precision(request)}
+        if placement is not None:
+            values['user_compute_stream'] = str(placement.stream)
+            values[self.graph_option] = placement.graph
+        return values
+
+    def automatic_precisions(self, options: EngineOptions) -> tuple[str, ...]:
+        """Return TF32, which only ``auto`` uses, then float32."""
+        return ('tf32', 'float32')
+
+    def precision(self, request: SessionRequest) -> Mapping[str, Any]:
+        """Return the options of the precision; ONNX Runtime uses TF32 by default."""
+        return {'use_tf32': request.precision == 'tf32'}
+
+
+class TensorrtProvider(CudaProvider):
+    """TensorRT engines, built once for a model, GPU and image size and then cached."""
+
+    name = 'tensorrt'
+    compiles = True
+    precisions: tuple[str, ...] = ('float32', 'float16', 'int8')
+    others = (CudaProvider, CpuProvider)
+    graph_option = 'trt_cuda_graph_enable'
+
+    def automatic_precisions(self, options: EngineOptions) -> tuple[str, ...]:
+        """Return float16, then float32."""
+        return ('float16', 'float32')
+
+    def session_options(
+        self, request: SessionRequest, placement: DevicePlacement | None
+    ) -> Mapping[str, Any]:
+        """Add the cache folders to the options of CUDA."""
+        options = request.options
+        folder = str(
+            cache_folder(
+                request.model,
+                options.cache_directory,
+                precision=request.precision,
+                device=options.gpu,
+                size=placement.size if placement is not None else request.size,
+            )
+        )
+        return {
+            **super().session_options(request, placement),
+            'trt_engine_cache_enable': True,
+            'trt_engine_cache_path': folder,
+            'trt_timing_cache_enable': True,
+            'trt_timing_cache_path': folder,
+        }
+
+    def precision(self, request: SessionRequest) -> Mapping[str, Any]:
+        """Return the options of the precision."""
+        return {
+            'trt_fp16_enable': request.precision == 'float16',
+            'trt_int8_enable': request.precision == 'int8',
+        }
