@@ -430,7 +430,7 @@ def test_warnings_of_the_engine_are_logged(ros, monkeypatch, tiny_model, log):
     class WithWarning(module.Engine):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
-            self.warnings = ('The engine runs on the CPU.',)
+            self._device_warnings = ('The engine runs on the CPU.',)
 
     monkeypatch.setattr(module, 'Engine', WithWarning)
     Rig(ros, model=str(tiny_model)).wait_until_connected()
@@ -478,9 +478,7 @@ def test_a_gpu_is_prepared_for_the_native_size(idle, monkeypatch):
     sizes = []
 
     class OnGpu(module.Engine):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            self.provider = 'cuda'
+        provider = 'cuda'
 
         def warm_up(self, *size):
             sizes.append(size)

@@ -12,6 +12,7 @@ pytest.importorskip('rcl_interfaces', reason='rclpy is not installed (extra: ros
 from hydranet_ros.errors import ParameterError
 from hydranet_ros.images.header import DEFAULT_MAX_PIXELS, LARGEST_MAX_PIXELS
 from hydranet_ros.inference.options import EngineOptions
+from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.model_files.preset import Preset, preset_names
 from hydranet_ros.perception.pipeline import PerceptionSettings
 from hydranet_ros.ros.parameters import (
@@ -116,7 +117,8 @@ def test_a_descriptor_lists_the_choices():
     assert descriptor('model').additional_constraints == ''
     choices = {name: spec.choices for name, spec in TABLE.items() if spec.choices}
     assert choices == {
-        'provider': ('auto', 'tensorrt', 'cuda', 'cpu'),
+        'provider': ('auto', *PROVIDERS),
+        'precision': ('auto', 'float32', 'bfloat16', 'float16', 'int8'),
         'image_transport': ('raw', 'compressed'),
         'depth_encoding': ('32FC1', '16UC1'),
         'depth_colormap': ('turbo', 'inferno', 'viridis'),
