@@ -49,7 +49,6 @@ def export_options(calibration: Path | None) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {
         DEFAULT: {},
-        '--target gpu': {'target': 'gpu'},
         '--upsampling bicubic': {'upsampling': 'bicubic'},
         '--internal-scale 0.75': {'internal_scale': 0.75},
         '--internal-scale 0.5': {'internal_scale': 0.5},
@@ -139,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for index, (name, values) in enumerate(export_options(given.int8).items()):
             path = Path(folder) / f'{index}.onnx'
             export_checkpoint(given.checkpoint, given.preset, path, **values)
-            engines[name] = Engine(path, EngineOptions(provider='cpu', threads=given.threads))
+            precision = 'int8' if 'int8' in values else 'float32'
+            engines[name] = Engine(path, EngineOptions('cpu', precision, given.threads))
         for item in given.data:
             samples = open_dataset(parse_source(item))[: given.limit]
             tables[item] = compare(engines, samples, given.rounds)

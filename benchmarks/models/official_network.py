@@ -67,5 +67,5 @@ def export_model(network: HydraNet, path: Path, upsampling: str = 'bilinear') ->
         facts.focal_length, facts.image_size, facts.native_size, 'none', 'none', '0' * 64,
         upsampling=upsampling,
     )  # fmt: skip
-    write_graph(ExportModule(ours, None, upsampling).eval(), path, facts.native_size, info)
+    write_graph(ExportModule(ours, None, upsampling).eval(), path, facts.native_size, info, 'cpu')
     return path

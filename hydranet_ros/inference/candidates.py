@@ -10,8 +10,7 @@ from hydranet_ros.inference.options import AUTO, EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.session import Provider
 from hydranet_ros.inference.tensorrt_cache import gpu_name
-
-INT8 = 'int8'
+from hydranet_ros.model_files.metadata import INT8
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.model_file import OUTPUT_TYPES, ModelFile
 from hydranet_ros.inference.onnx_session import first_line
+from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.session import Session, SessionRequest
+from hydranet_ros.model_files.metadata import INT8
 from hydranet_ros.model_files.selftest import SelfTest, self_test_image
 
 RENEW_HINT = 'To renew the file: hydranet export CHECKPOINT --preset NAME -o FILE.onnx.'
@@ -58,55 +60,54 @@ def require_proof(test: SelfTest, outputs: Outputs, precision: str) -> None:
 
 class References:
     """
-    Expected outputs of a model for images of several sizes.
+    Expected outputs of a model's forms for images of several sizes.
 
-    The file's self-test has one size. For others, and for a file without a self-test, the
+    The self-test of a file has one size. For others, and for a file without a self-test, the
     expected outputs are those of ONNX Runtime's CPU provider.
 
-    :param read: returns the model file in the form of the CPU provider.
+    :param cpu_form: returns the float32 file that the CPU provider runs.
     """
 
-    def __init__(self, model: ModelFile, read: Callable[[], ModelFile]) -> None:
-        self._own = model.info.self_test
-        self._size = model.info.native_size
-        self._read = read
-        self._made: dict[tuple[int, int], SelfTest] = {}
+    def __init__(self, cpu_form: Callable[[], ModelFile]) -> None:
+        self._cpu_form = cpu_form
+        self._made: dict[tuple[bool, tuple[int, int]], SelfTest] = {}
 
-    def expected(self, provider: str, size: tuple[int, int] | None) -> SelfTest | None:
+    def expected(
+        self, model: ModelFile, provider: str, size: tuple[int, int] | None
+    ) -> SelfTest | None:
         """
-        Return the self-test for a provider.
+        Return the self-test of a file on a provider.
 
         :param size: (H, W) of every image, if the provider compiles for one; else ``None``.
         :returns: ``None`` if the provider is the CPU itself and the file has no self-test of
             this size.
         :raises ModelError: if the CPU provider cannot run the model.
         """
-        own = self._own
+        own = model.info.self_test
         if own is not None and size in (None, own.size):
             return own
         if provider == 'cpu':
             return None
-        size = size or self._size
-        if size not in self._made:
-            self._made[size] = self._from_cpu(size)
-        return self._made[size]
+        size = size or model.info.native_size
+        quantized = model.info.form == INT8
+        key = (quantized, size)
+        if key not in self._made:
+            self._made[key] = _from_cpu(model if quantized else self._cpu_form(), size)
+        return self._made[key]
 
-    def _from_cpu(self, size: tuple[int, int]) -> SelfTest:
-        from hydranet_ros.inference.options import EngineOptions
 
-        model = self._read()
-        request = SessionRequest(model.content, model.path, EngineOptions('cpu'))
-        session = PROVIDERS['cpu'].open(request)
-        try:
-            if self._own is not None:
-                outputs = run_once(session, self._own.image(), model.outputs)
-                require_proof(self._own, outputs, 'float32')
-            return SelfTest.from_outputs(
-                size, run_once(session, self_test_image(*size), model.outputs)
-            )
-        except ProviderError as err:
-            raise ModelError(
-                f'{model.path}: ONNX Runtime on the CPU cannot be used: {err}'
-            ) from err
-        finally:
-            session.close()
+def _from_cpu(model: ModelFile, size: tuple[int, int]) -> SelfTest:
+    """Return the self-test that expects what ONNX Runtime computes on the CPU."""
+    precision = INT8 if model.info.form == INT8 else 'float32'
+    request = SessionRequest(model.content, model.path, EngineOptions('cpu'), precision)
+    session = PROVIDERS['cpu'].open(request)
+    own = model.info.self_test
+    try:
+        if own is not None:
+            require_proof(own, run_once(session, own.image(), model.outputs), precision)
+        outputs = run_once(session, self_test_image(*size), model.outputs)
+    except ProviderError as err:
+        raise ModelError(f'{model.path}: ONNX Runtime on the CPU cannot be used: {err}') from err
+    finally:
+        session.close()
+    return SelfTest.from_outputs(size, outputs)

@@ -70,7 +70,7 @@ class SessionOpener:
         self._options = options
         self._report = report
         self._candidates = list_candidates(models, options)
-        self._references = References(models.given, self._cpu_form)
+        self._references = References(self._cpu_form)
         self.warnings: tuple[str, ...] = ()
         unused = unused_gpu_warning(self._candidates, options)
         if unused:
@@ -165,7 +165,8 @@ class SessionOpener:
 
         :param size: (H, W) of every image, if the provider compiles for one.
         """
-        return self._references.expected(candidate.provider, size)
+        model = model_for(candidate, self._models)
+        return self._references.expected(model, candidate.provider, size)
 
     def choose_fastest(self, outputs: frozenset[str]) -> Opened:
         """

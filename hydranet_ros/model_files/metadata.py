@@ -22,7 +22,8 @@ FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 METADATA_KEY = 'hydranet'
 # Forms of a graph: right in every runtime; rewritten for ONNX Runtime's CPU provider; quantized.
-FORMS = ('portable', 'cpu', 'int8')
+INT8 = 'int8'
+FORMS = ('portable', 'cpu', INT8)
 TASKS = ('segmentation', 'depth', 'normals')
 UNLABELED = 255
 

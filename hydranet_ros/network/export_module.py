@@ -13,7 +13,6 @@ from hydranet_ros.network.rewrites import RewrittenNetwork
 
 UPSAMPLINGS = ('bilinear', 'bicubic')
 INTERNAL_SCALES = (1.0, 0.75, 0.5)
-TARGETS = ('cpu', 'gpu')
 
 
 class ExportModule(nn.Module):
@@ -57,19 +56,28 @@ class ExportModule(nn.Module):
         """
         Run on a batch of images.
 
-        :param image: (B, H, W, 3) uint8 RGB; B is 1 in a model file.
+        :param image: (B, H, W, 3) uint8 RGB.
         :returns: the outputs that :attr:`output_names` lists: labels (B, H, W) uint8; confidence
-            (B, H, W) uint8, the probability of the label times 255; depth (B, H, W) float32
-            meters; normals (B, H, W, 3) float32 unit vectors in the optical frame.
+            (B, H, W) uint8, the probability of the label times 255; depth (B, H, W) meters;
+            normals (B, H, W, 3) unit vectors in the optical frame; both in the module's dtype.
         """
         outputs = self.network(self.centered_pixels(image) * self.factor)
         if 'segmentation' in outputs and self.class_slice is not None:
             outputs['segmentation'] = outputs['segmentation'][:, slice(*self.class_slice)]
         return self.decode(outputs, image.shape[1:3])
 
-    def centered_pixels(self, image: Tensor) -> Tensor:
-        """Map (B, H, W, 3) uint8 to (B, 3, h, w) float32: resized, 0 to 255 minus the mean."""
-        pixels = image.permute(0, 3, 1, 2).float()
+    def centered_pixels(self, image: Tensor, *, convert_first: bool = True) -> Tensor:
+        """
+        Map (B, H, W, 3) uint8 to (B, 3, h, w), resized, 0 to 255 minus the mean.
+
+        :param convert_first: convert to floating point before the dimensions are moved. TensorRT
+            needs it, because it moves no uint8; on a CPU the other order moves fewer bytes.
+        """
+        dtype = self.offset.dtype
+        if convert_first:
+            pixels = image.to(dtype).permute(0, 3, 1, 2)
+        else:
+            pixels = image.permute(0, 3, 1, 2).to(dtype)
         if self.internal_scale != 1:
             up, down = Fraction(self.internal_scale).limit_denominator(16).as_integer_ratio()
             size = [(side * up + down - 1) // down for side in image.shape[1:3]]
@@ -133,5 +141,5 @@ class RewrittenExportModule(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Run on one image (1, H, W, 3) uint8; see :meth:`ExportModule.forward`."""
-        outputs = self.network(self.deployed.centered_pixels(image))
+        outputs = self.network(self.deployed.centered_pixels(image, convert_first=False))
         return self.deployed.decode(outputs, image.shape[1:3])

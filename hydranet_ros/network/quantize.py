@@ -70,10 +70,11 @@ def quantize(exact: Path, output: Path, images: Sequence[NDArray[np.uint8]]) -> 
     """
     Write the INT8 form of a model file, without its metadata.
 
-    Weights are quantized per channel to int8, activations per tensor to uint8, with the ranges
-    observed on the images. The first convolution, which reads the pixels, remains in float32.
+    Weights are quantized per channel, activations per tensor, with the ranges observed on the
+    images. Both are symmetric int8 (zero point 0), because TensorRT accepts nothing else. The
+    first convolution, which reads the pixels, remains in float32.
 
-    :param exact: the float32 model, exported for ``gpu`` (not rewritten).
+    :param exact: the portable float32 model.
     :param images: (H, W, 3) uint8 RGB each.
     """
     import onnx
@@ -88,7 +89,8 @@ def quantize(exact: Path, output: Path, images: Sequence[NDArray[np.uint8]]) -> 
         first = next(node.name for node in nodes if node.op_type == 'Conv')
         quantize_static(
             str(prepared), str(output), _CalibrationReader(images), quant_format=QuantFormat.QDQ,
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            per_channel=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
+            extra_options={'ActivationSymmetric': True, 'WeightSymmetric': True},
             op_types_to_quantize=_OPERATORS, nodes_to_exclude=[first],
         )  # fmt: skip
 

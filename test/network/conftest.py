@@ -21,8 +21,8 @@ def official_checkpoint(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def exported(official_checkpoint: Path, tmp_path_factory) -> dict[str, ExportReport]:
-    """Return the reports of that checkpoint's export for the CPU and the GPU, by target."""
+def exported(official_checkpoint: Path, tmp_path_factory) -> ExportReport:
+    """Return the report of that checkpoint's export."""
     pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
     from network_tools import small_preset
 
@@ -30,10 +30,6 @@ def exported(official_checkpoint: Path, tmp_path_factory) -> dict[str, ExportRep
 
     folder = tmp_path_factory.mktemp('exported')
     preset = small_preset(folder, 'street')
-    return {
-        target: export_checkpoint(
-            official_checkpoint, preset, folder / f'{target}.onnx', target=target,
-            log=lambda text: None,
-        )
-        for target in ('cpu', 'gpu')
-    }  # fmt: skip
+    return export_checkpoint(
+        official_checkpoint, preset, folder / 'model.onnx', log=lambda text: None
+    )

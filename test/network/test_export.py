@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,8 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed (extra: train)'
 from network_tools import official_network, save_official, small_preset
 
 from hydranet_ros.errors import CheckpointError, ExportError
-from hydranet_ros.inference.engine import Engine
+from hydranet_ros.inference.engine import Engine, EngineOptions
+from hydranet_ros.inference.model_file import read_model
 from hydranet_ros.model_files.preset import load_classes
 from hydranet_ros.network import export_comparison, quantize
 from hydranet_ros.network.checkpoints import load_checkpoint, weights_digest
@@ -38,8 +40,8 @@ def expected_outputs(module: ExportModule, image: np.ndarray) -> dict[str, np.nd
 
 
 def test_the_metadata_are_those_of_the_preset_and_the_weights(official_checkpoint, exported):
-    info = Engine(exported['cpu'].path).info
-    assert info == exported['cpu'].info
+    info = Engine(exported.path).info
+    assert info == exported.info
     assert info.classes == load_classes('kitti6')
     assert (info.depth_range, info.training_focal_length) == ((0.0, 80.0), 721.5377)
     assert info.weights_sha256 == weights_digest(load_checkpoint(official_checkpoint).network())
@@ -49,7 +51,7 @@ def test_the_metadata_are_those_of_the_preset_and_the_weights(official_checkpoin
 def test_the_engine_computes_what_pytorch_computes(exported, size):
     image = comparison_image(*size)
     expected = expected_outputs(ExportModule(official_network()), image)
-    found = Engine(exported['cpu'].path).infer(image, frozenset(expected))
+    found = Engine(exported.paths['cpu']).infer(image, frozenset(expected))
     assert found.labels is not None and found.depth is not None and found.confidence is not None
     assert (found.labels != expected['labels']).mean() < 1e-3
     assert len(np.unique(found.labels)) > 2, 'the comparison would prove nothing'
@@ -82,13 +84,46 @@ def test_a_smaller_internal_scale_lengthens_the_training_focal_length(
     assert Engine(report.path).infer(comparison_image(1, 3)).labels.shape == (1, 3)
 
 
-def test_a_file_for_gpus_is_not_rewritten(exported):
+def test_only_the_form_for_the_cpu_is_rewritten(exported):
     kinds = {
-        target: {node.op_type for node in onnx.load(str(report.path)).graph.node}
-        for target, report in exported.items()
+        form: {node.op_type for node in onnx.load(str(path)).graph.node}
+        for form, path in exported.paths.items()
     }
-    assert 'HardSigmoid' in kinds['cpu'] and 'HardSigmoid' not in kinds['gpu']
-    assert exported['gpu'].differences.depth < 1e-4
+    assert 'HardSigmoid' in kinds['cpu'] and 'HardSigmoid' not in kinds['portable']
+    assert exported.differences.depth < 1e-4
+
+
+def test_the_forms_lie_beside_each_other_with_the_same_weights_and_self_test(exported):
+    infos = {form: read_model(path).info for form, path in exported.paths.items()}
+    assert {form: path.name for form, path in exported.paths.items()} == {
+        'portable': 'model.onnx', 'cpu': 'model.cpu.onnx',
+    }  # fmt: skip
+    assert infos['portable'] == exported.info
+    assert infos['cpu'] == replace(exported.info, form='cpu')
+
+
+def test_the_self_test_holds_what_pytorch_computes(exported):
+    test = exported.info.self_test
+    assert set(test.expected) == {'labels', 'confidence', 'depth'}
+    outputs = expected_outputs(ExportModule(official_network()), test.image())
+    deviation = test.compare(outputs, 'float32')
+    assert deviation.accepted and deviation.metrics == pytest.approx(test.rounding)
+
+
+def test_tensorrt_gets_no_integers_to_move(exported):
+    """It supports uint8 as an input only: the first node must convert it."""
+    nodes = onnx.load(str(exported.path)).graph.node
+    assert {node.op_type for node in nodes if 'image' in node.input} <= {'Cast', 'Shape'}
+
+
+def test_the_portable_file_takes_batches(exported):
+    images = np.stack([comparison_image(60, 80), comparison_image(60, 80)[:, ::-1]])
+    session = export_comparison.open_reference_session(exported.path)
+    together = session.run(['labels', 'depth'], {'image': images})
+    for index, image in enumerate(images):
+        alone = session.run(['labels', 'depth'], {'image': image[None]})
+        np.testing.assert_array_equal(together[0][index], alone[0][0])
+        np.testing.assert_allclose(together[1][index], alone[1][0], rtol=1e-4, atol=1e-4)
 
 
 def test_a_checkpoint_that_does_not_fit_the_preset_is_refused(official_checkpoint, tmp_path: Path):
@@ -103,6 +138,7 @@ def test_a_checkpoint_that_does_not_fit_the_preset_is_refused(official_checkpoin
 def test_a_graph_that_disagrees_leaves_the_old_file(official_checkpoint, tmp_path, monkeypatch):
     """No graph meets a negative tolerance."""
     monkeypatch.setitem(export_comparison.TOLERANCES, 'depth', -1.0)
+    monkeypatch.setattr(export_comparison, '_ROUNDING_FACTOR', -1.0)
     (tmp_path / 'o.onnx').write_bytes(b'old')
     with pytest.raises(ExportError, match='No file was written'):
         export(official_checkpoint, 'street', tmp_path / 'o.onnx')
@@ -121,7 +157,6 @@ def test_an_output_that_cannot_be_written_is_named(official_checkpoint, tmp_path
 @pytest.mark.parametrize(
     ('option', 'message'),
     [({'upsampling': 'nearest'}, "upsampling is 'nearest'; allowed: bilinear, bicubic"),
-     ({'target': 'tpu'}, "target is 'tpu'; allowed: cpu, gpu"),
      ({'internal_scale': 2.0}, 'internal_scale is 2.0; allowed: 1.0, 0.75, 0.5')],
 )  # fmt: skip
 def test_the_error_of_an_unknown_option_names_what_is_allowed(tmp_path: Path, option, message):
@@ -154,14 +189,17 @@ def test_an_int8_file_records_what_int8_changed(
         log=lines.append,
     )  # fmt: skip
     assert any('4 images' in line for line in lines)
-    kinds = {node.op_type for node in onnx.load(str(report.path)).graph.node}
+    kinds = {node.op_type for node in onnx.load(str(report.paths['int8'])).graph.node}
     assert {'QuantizeLinear', 'DequantizeLinear'} <= kinds
-    engine = Engine(report.path)
+    engine = Engine(report.path, EngineOptions('cpu', 'int8'))
     assert report.quantization is not None
-    assert engine.info.metrics['int8_labels_changed'] == report.quantization.labels <= 0.5
-    assert 0 < report.quantization.depth == engine.info.metrics['int8_depth_changed']
+    info = read_model(report.paths['int8']).info
+    assert info.form == 'int8' and info.self_test.size == report.info.self_test.size
+    assert info.metrics['int8_labels_changed'] == report.quantization.labels <= 0.5
+    assert 0 < report.quantization.depth == info.metrics['int8_depth_changed']
     assert engine.infer(comparison_image(61, 83)).labels.shape == (61, 83)
-    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['o.onnx']
+    names = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    assert names == ['o.cpu.onnx', 'o.int8.onnx', 'o.onnx']
 
 
 def test_an_int8_file_that_changes_too_much_is_not_kept(

@@ -29,7 +29,7 @@ EXACT = 1e-5  # relative difference by rounding in float32
 @pytest.mark.parametrize('size', [(64, 96), (97, 33), (1, 1), (187, 331)])
 def test_the_plain_and_the_rewritten_file_agree(exported, size):
     image = comparison_image(*size)
-    plain, rewritten = (run_model(exported[target].path, image) for target in ('gpu', 'cpu'))
+    plain, rewritten = (run_model(exported.paths[form], image) for form in ('portable', 'cpu'))
     assert np.abs(plain['depth'] - rewritten['depth']).max() < EXACT * plain['depth'].max()
     assert (plain['labels'] != rewritten['labels']).mean() < 1e-4
     assert np.abs(plain['confidence'].astype(int) - rewritten['confidence']).max() <= 1
@@ -81,7 +81,7 @@ def optimized(path: Path, folder: Path) -> Counter[str]:
 
 def test_the_optimized_graph_stays_in_the_blocked_layout(exported, tmp_path: Path):
     """Maps enter the layout after an upsampling, and leave it before one and at the heads."""
-    plain, rewritten = (optimized(exported[target].path, tmp_path) for target in ('gpu', 'cpu'))
+    plain, rewritten = (optimized(exported.paths[form], tmp_path) for form in ('portable', 'cpu'))
     if not plain['ReorderInput']:
         pytest.skip('this processor has no blocked layout')
     upsamplings = 2 + WIDTH // rewrites.GROUP_WIDTH
@@ -95,7 +95,7 @@ def test_the_optimized_graph_stays_in_the_blocked_layout(exported, tmp_path: Pat
 
 
 def test_the_written_graph_has_every_rewrite(exported):
-    graph = onnx.load(str(exported['cpu'].path)).graph
+    graph = onnx.load(str(exported.paths['cpu'])).graph
     kinds = Counter(node.op_type for node in graph.node)
     assert kinds['HardSigmoid'] == 3 + WIDTH // rewrites.GROUP_WIDTH
     assert kinds['Mul'] < 3 and kinds['BatchNormalization'] == 0 and kinds['Identity'] == 0
@@ -110,10 +110,10 @@ def test_the_written_graph_has_every_rewrite(exported):
 
 def test_a_rewritten_graph_can_be_pruned_to_each_output(exported, tmp_path: Path):
     image = comparison_image(61, 83)
-    complete = run_model(exported['cpu'].path, image)
+    complete = run_model(exported.paths['cpu'], image)
     for name, expected in complete.items():
         path = tmp_path / f'{name}.onnx'
-        path.write_bytes(prune(exported['cpu'].path.read_bytes(), [name]))
+        path.write_bytes(prune(exported.paths['cpu'].read_bytes(), [name]))
         onnx.checker.check_model(str(path), full_check=True)
         found = run_model(path, image)
         assert list(found) == [name]

@@ -39,7 +39,7 @@ def images() -> list[np.ndarray]:
 @pytest.fixture(scope='module')
 def quantized(exported, images, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp('int8') / 'int8.onnx'
-    quantize(exported['gpu'].path, path, images)
+    quantize(exported.paths['portable'], path, images)
     return path
 
 
@@ -87,7 +87,7 @@ def test_the_loss_is_the_mean_over_the_images(exported, quantized, images, monke
     """The classes of random weights are nearly equal, so that INT8 changes many labels."""
     monkeypatch.setattr(quantization, 'LABEL_LIMIT', 1.0)
     monkeypatch.setattr(quantization, 'DEPTH_LIMIT', 1.0)
-    exact = exported['gpu'].path
+    exact = exported.paths['portable']
     pairs = [(run_model(exact, image), run_model(quantized, image)) for image in images]
     labels = np.mean([(want['labels'] != got['labels']).mean() for want, got in pairs])
     depth = np.mean([
@@ -106,4 +106,4 @@ def test_a_loss_above_either_limit_is_refused(
     monkeypatch.setattr(quantization, 'LABEL_LIMIT', labels)
     monkeypatch.setattr(quantization, 'DEPTH_LIMIT', depth)
     with pytest.raises(ExportError, match='INT8 changes .*allowed: .*No file was written'):
-        measure_quantization_loss(exported['gpu'].path, quantized, images)
+        measure_quantization_loss(exported.paths['portable'], quantized, images)

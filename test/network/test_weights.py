@@ -62,7 +62,7 @@ def test_a_pulled_checkpoint_becomes_the_model_file_of_its_preset(published, ser
     assert paths == [folder / 'kitti.onnx']
     assert Engine(paths[0]).info.preset == 'kitti'
     assert 'non-commercial' in lines[0]
-    assert [path.name for path in folder.iterdir()] == ['kitti.onnx']
+    assert sorted(path.name for path in folder.iterdir()) == ['kitti.cpu.onnx', 'kitti.onnx']
 
 
 def test_without_conversion_the_checkpoint_itself_is_kept(published, server, tmp_path):
