@@ -18,6 +18,7 @@ The exceptions of hydranet_ros.
     ├── ParameterError         a node parameter
     ├── DomainError            the reservation of a ROS domain
     ├── DemoError              the results of the demo
+    ├── DoctorError            the results of hydranet doctor
     ├── DatasetError           a data set
     ├── TrainingError          a training run
     ├── SceneError             a procedural scene or its renderer
@@ -89,6 +90,10 @@ class DomainError(HydranetError):
 
 class DemoError(HydranetError):
     """The demo received no results; the message contains the log of the node."""
+
+
+class DoctorError(HydranetError):
+    """The results of ``hydranet doctor`` cannot be written, or a step does not exist."""
 
 
 class DatasetError(HydranetError):

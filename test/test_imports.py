@@ -43,6 +43,7 @@ LAYERS: dict[str, set[str]] = {
     'training': ROS | {'rosbags', 'mujoco'},
     'bags': ROS | TORCH | {'onnx', 'mujoco'},
     'ros': TORCH | {'onnx', 'mujoco'},
+    'doctor': TORCH | {'onnx', 'mujoco'},
     'cli': set(),
     '__main__': set(),
 }
@@ -133,7 +134,8 @@ print('imported')
 def import_blocked(names: set[str], blocked: set[str]) -> None:
     """Import all modules of some layers in a new process with packages blocked."""
     modules = [dotted(path) for path in sources() if layer(path) in names]
-    modules = [name for name in modules if not name.endswith('launch_description')]
+    # These two import ROS at their top and are imported only inside functions.
+    modules = [n for n in modules if not n.endswith(('launch_description', 'camera_node'))]
     code = BLOCKER.format(blocked=blocked, modules=', '.join(modules))
     command = [sys.executable, '-c', code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -150,6 +152,7 @@ def import_blocked(names: set[str], blocked: set[str]) -> None:
         ({'network', 'training'}, ROS | {'rosbags', 'mujoco'}),
         ({'bags'}, ROS | TORCH | {'onnx', 'mujoco', 'cupy'}),
         ({'ros'}, TORCH | {'onnx', 'mujoco', 'cupy'}),
+        ({'doctor'}, HEAVY - {'rosbags'}),
         ({'cli'}, HEAVY | ARRAYS),
     ],
     ids=lambda value: '+'.join(sorted(value))[:40],

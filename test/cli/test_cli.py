@@ -14,8 +14,8 @@ from command import hydranet
 from conftest import ROOT
 
 COMMANDS = (
-    'average', 'bag', 'build-engine', 'demo', 'distil', 'eval', 'export', 'play', 'predict',
-    'run', 'scenes', 'train', 'weights',
+    'average', 'bag', 'build-engine', 'demo', 'distil', 'doctor', 'eval', 'export', 'play',
+    'predict', 'run', 'scenes', 'train', 'weights',
 )  # fmt: skip
 
 

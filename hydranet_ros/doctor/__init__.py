@@ -1,0 +1,1 @@
+"""``hydranet doctor``: what works on this machine, what does not, and how to fix it."""
