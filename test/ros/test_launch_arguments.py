@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from hydranet_ros.inference.options import PRECISIONS
+from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.ros.dds_profile import SWITCH
 from hydranet_ros.ros.launch_arguments import LAUNCH_ARGUMENTS, PRESET
 
@@ -18,6 +20,7 @@ def test_the_arguments_are_those_of_the_documentation():
     assert [(item.name, item.default) for item in (PRESET, *LAUNCH_ARGUMENTS)] == [
         ('preset', 'street'), ('image', 'image'), ('camera_info', ''), ('image_transport', 'raw'),
         ('namespace', ''), ('model', ''), ('domain', ''), ('provider', 'auto'),
+        ('precision', 'auto'), ('device', ''),
         ('params_file', ''), ('autostart', 'true'), ('use_sim_time', 'false'), ('rviz', 'false'),
         ('frame', ''), ('bag', ''), ('log_level', 'info'), ('dds_profile', 'default'),
     ]  # fmt: skip
@@ -37,7 +40,8 @@ def test_a_default_is_one_of_the_choices():
 def test_arguments_with_choices_are_those_of_the_documentation():
     assert {name: item.choices for name, item in BY_NAME.items() if item.choices} == {
         'image_transport': ('raw', 'compressed'),
-        'provider': ('auto', 'tensorrt', 'cuda', 'cpu'),
+        'provider': ('auto', *PROVIDERS),
+        'precision': PRECISIONS,
         'autostart': ('true', 'false'),
         'use_sim_time': ('true', 'false'),
         'rviz': ('true', 'false'),
@@ -50,7 +54,9 @@ def test_an_argument_of_a_parameter_has_its_default_and_its_choices():
     from hydranet_ros.ros.parameters import TABLE, NodeParameters
 
     passed = [item for item in BY_NAME.values() if item.is_parameter]
-    assert [item.name for item in passed] == ['image_transport', 'model', 'domain', 'provider']
+    assert [item.name for item in passed] == [
+        'image_transport', 'model', 'domain', 'provider', 'precision', 'device',
+    ]  # fmt: skip
     for item in (*passed, PRESET):
         assert item.default == getattr(NodeParameters, item.name)
         assert item.choices == TABLE[item.name].choices
