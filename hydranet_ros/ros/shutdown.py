@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 from types import TracebackType
 from typing import Any
 
@@ -18,11 +20,36 @@ from hydranet_ros.ros.signals import ignore_signals
 
 
 class NodeExecutor(SingleThreadedExecutor):
-    """A SingleThreadedExecutor whose construction a shutdown may interrupt."""
+    """
+    A SingleThreadedExecutor whose construction a shutdown may interrupt.
+
+    :raises ExternalShutdownException: if the context is shut down meanwhile.
+    """
 
     # The destructor of rclpy reads this attribute, which an interrupted constructor has not set;
     # it would print a traceback.
     _sigint_gc: Any = None
+
+    def __init__(self, *, context: Context | None = None) -> None:
+        try:
+            super().__init__(context=context)
+        except Exception as err:
+            if rclpy.ok(context=context):
+                raise
+            # A guard condition that was not completed prints a traceback when it is destroyed.
+            with _silent_destructors():
+                clear_frames(err.__traceback__)
+            raise ExternalShutdownException from None
+
+
+@contextmanager
+def _silent_destructors() -> Iterator[None]:
+    """Do not print exceptions of destructors that run in the body."""
+    previous, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = previous
 
 
 @contextmanager
