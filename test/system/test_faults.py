@@ -198,4 +198,4 @@ def test_a_requested_provider_that_is_not_available_fails_configure(ros, tiny_mo
         pytest.skip('this machine has the CUDA provider')
     rig = Rig(ros, model=str(tiny_model), provider='cuda', autostart=False)
     assert not rig.change('configure')
-    wait_for(lambda: "'cuda' was requested" in log())
+    wait_for(lambda: "'cuda' cannot be used" in log())

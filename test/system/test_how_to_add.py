@@ -202,7 +202,7 @@ class Twice(CpuProvider):
         r'^from .*session import',
         'from hydranet_ros.inference.twice import Twice',
     )
-    copy.replace(providers, ', CpuProvider())', ', Twice(), CpuProvider())')
+    copy.add_row(providers, r'^    CpuProvider\(\),', '    Twice(),')
     assert copy.python("""
 import numpy as np
 from hydranet_ros.inference.engine import Engine, EngineOptions
