@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.harness.options import usable_cores
 from hydranet_ros import __version__
-from hydranet_ros.inference.tensorrt_cache import gpu_name
+from hydranet_ros.inference.nvidia import gpu_name
 
 PACKAGES = (
     'numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu', 'onnx', 'torch',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hydranet_ros.doctor.checks import Check, Status
-from hydranet_ros.inference.tensorrt_cache import gpu_name
+from hydranet_ros.inference.nvidia import gpu_name
 
 SECTION = 'Machine'
 

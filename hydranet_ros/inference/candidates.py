@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.model_file import ModelFile, ModelForms
+from hydranet_ros.inference.nvidia import gpu_name
 from hydranet_ros.inference.options import AUTO, EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.session import Provider
-from hydranet_ros.inference.tensorrt_cache import gpu_name
 from hydranet_ros.model_files.metadata import INT8
 
 

@@ -135,21 +135,21 @@ class TensorrtProvider(CudaProvider):
     ) -> Mapping[str, Any]:
         """Add the cache folders to the options of CUDA."""
         options = request.options
-        folder = str(
-            cache_folder(
-                request.model,
-                options.cache_directory,
-                precision=request.precision,
-                device=options.gpu,
-                size=placement.size if placement is not None else request.size,
-            )
-        )
+        folder = cache_folder(
+            request.model, options.cache_directory,
+            precision=request.precision, device=options.gpu,
+            size=placement.size if placement is not None else request.size,
+            runtime=import_runtime().__version__,
+        )  # fmt: skip
+        values = super().session_options(request, placement)
+        if folder is None:
+            return values
         return {
-            **super().session_options(request, placement),
+            **values,
             'trt_engine_cache_enable': True,
-            'trt_engine_cache_path': folder,
+            'trt_engine_cache_path': str(folder),
             'trt_timing_cache_enable': True,
-            'trt_timing_cache_path': folder,
+            'trt_timing_cache_path': str(folder),
         }
 
     def precision(self, request: SessionRequest) -> Mapping[str, Any]:

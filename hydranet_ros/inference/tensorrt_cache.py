@@ -4,50 +4,91 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import re
-import subprocess
+import shutil
+import tempfile
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from hydranet_ros.errors import ProviderError
+from hydranet_ros.inference.nvidia import find_driver, gpu_name
 from hydranet_ros.resources import user_cache_directory
 
-_TENSORRT_PACKAGES = ('tensorrt', 'tensorrt-cu13', 'tensorrt-cu12')
-_TENSORRT_LIBRARIES = ('libnvinfer.so.11', 'libnvinfer.so.10', 'libnvinfer.so.8')
-_DRIVER = Path('/proc/driver/nvidia')
+_TENSORRT_PACKAGES = ('tensorrt-cu13', 'tensorrt-cu12', 'tensorrt')
+_TENSORRT_LIBRARIES = ('libnvinfer.so.10', 'libnvinfer.so.11', 'libnvinfer.so.8')
+_FREE_BYTES = 1 << 29
+"""Free space that is required: ONNX Runtime does not notice that it could not write an engine."""
+_warned: set[str] = set()
+logger = logging.getLogger(__name__)
 
 
 def cache_folder(
     model: bytes, base: Path | None, *, precision: str, device: int = 0,
-    size: tuple[int, int] | None = None,
-) -> Path:  # fmt: skip
+    size: tuple[int, int] | None = None, runtime: str = '', free_bytes: int = _FREE_BYTES,
+) -> Path | None:  # fmt: skip
     """
     Return the folder of a model's engines, created if necessary.
 
-    Its name contains everything that an engine depends on: the model's sha256, the GPU, the
-    TensorRT version, the precision and the image size. An engine that no longer fits is never
-    loaded.
+    Its name contains everything that an engine depends on: the model's sha256, the GPU and its
+    compute capability, the driver, the versions of TensorRT and ONNX Runtime, the precision and
+    the image size. An engine that no longer fits is never loaded.
 
     :param model: the model file's bytes.
     :param base: folder of all caches, ``None`` for the user's cache.
     :param precision: float32, float16 or int8.
+    :param device: CUDA's ordinal of the GPU.
     :param size: (H, W) of every image, ``None`` if it varies.
-    :raises ProviderError: if the folder cannot be created.
+    :param runtime: version of ONNX Runtime.
+    :param free_bytes: space that the disk must have.
+    :returns: ``None``, with one warning, if the folder cannot be written: the engine is then
+        built at every start.
     """
     root = base or user_cache_directory() / 'tensorrt'
     digest = hashlib.sha256(model).hexdigest()[:16]
-    gpu = re.sub(r'\W+', '-', gpu_name(device)) or 'no-gpu'
+    versions = f'trt{tensorrt_version()}_ort{runtime or "unknown"}'
     end = f'_{size[1]}x{size[0]}' if size else ''
-    folder = root / f'{digest}_{gpu}_trt{tensorrt_version()}_{precision}{end}'
+    folder = root / f'{digest}_{_hardware(device)}_{versions}_{precision}{end}'
+    problem = _problem(folder, free_bytes)
+    if problem is None:
+        return folder
+    _warn_once(str(root), problem)
+    return None
+
+
+def _hardware(device: int) -> str:
+    """Return the GPU, its compute capability and the driver, for a file name."""
+    driver = find_driver()
+    name = gpu_name(device)
+    if driver is None or not name:
+        return 'no-gpu'
+    major, minor = driver.gpus[device].capability
+    return re.sub(r'[^\w.]+', '-', f'{name}-sm{major}{minor}-driver{driver.version or "unknown"}')
+
+
+def _problem(folder: Path, free_bytes: int) -> str | None:
+    """Return why nothing can be written to a folder, or ``None``; creates it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix='.probe-') as probe:
+            probe.write(b'0' * 4096)
+        free = shutil.disk_usage(folder).free
     except OSError as err:
-        raise ProviderError(
-            f'The TensorRT cache {folder} cannot be created: {err}. Set another folder with the '
-            'parameter engine_cache, or set XDG_CACHE_HOME.'
-        ) from err
-    return folder
+        return str(err)
+    if free < free_bytes:
+        return f'its disk has {free / 2**20:.0f} MiB free; {free_bytes / 2**20:.0f} are needed'
+    return None
+
+
+def _warn_once(root: str, problem: str) -> None:
+    if root in _warned:
+        return
+    _warned.add(root)
+    logger.warning(
+        'TensorRT engines are not kept, so that each start builds them again: %s cannot be used: '
+        '%s. Set another folder with the parameter engine_cache, or set XDG_CACHE_HOME.',
+        root, problem,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -64,17 +105,3 @@ def tensorrt_version() -> str:
         except (OSError, AttributeError):
             continue
     return 'unknown'
-
-
-@lru_cache(maxsize=4)
-def gpu_name(device: int = 0) -> str:
-    """Return the name of an NVIDIA GPU, or an empty string if there is none."""
-    if not _DRIVER.exists():
-        return ''
-    command = ['nvidia-smi', f'--id={device}', '--query-gpu=name', '--format=csv,noheader']
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ''
-    lines = done.stdout.strip().splitlines()
-    return lines[0] if lines and done.returncode == 0 else ''

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from hydranet_ros.errors import ProviderError
-from hydranet_ros.inference.tensorrt_cache import cache_folder, gpu_name, tensorrt_version
+from hydranet_ros.inference.nvidia import gpu_name
+from hydranet_ros.inference.tensorrt_cache import cache_folder, tensorrt_version
 
 
 def test_the_same_model_and_precision_have_the_same_folder(tmp_path: Path):
@@ -30,9 +31,9 @@ def test_each_image_size_has_its_own_folder(tmp_path: Path):
     assert len(folders) == 3 and any(folder.name.endswith('1242x375') for folder in folders)
 
 
-def test_the_name_contains_the_gpu_and_the_tensorrt_version(tmp_path: Path):
-    name = cache_folder(b'model', tmp_path, precision='float16').name
-    assert f'trt{tensorrt_version()}_float16' in name
+def test_the_name_contains_the_gpu_and_the_versions(tmp_path: Path):
+    name = cache_folder(b'model', tmp_path, precision='float16', runtime='1.31.1').name
+    assert f'trt{tensorrt_version()}_ort1.31.1_float16' in name
     assert ('no-gpu' in name) == (gpu_name() == '')
     assert name == name.replace('/', '').replace(' ', '')
 
@@ -44,7 +45,34 @@ def test_the_default_is_the_user_cache(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
-def test_a_folder_that_cannot_be_created_is_named_with_the_remedy(tmp_path: Path):
+def test_a_folder_that_cannot_be_created_gives_no_cache_and_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     (tmp_path / 'file').touch()
-    with pytest.raises(ProviderError, match=r'file.* cannot be created.*engine_cache'):
-        cache_folder(b'model', tmp_path / 'file', precision='float32')
+    for model in (b'one', b'two'):
+        assert cache_folder(model, tmp_path / 'file', precision='float32') is None
+    (record,) = caplog.records
+    assert 'engine_cache' in record.getMessage()
+    assert str(tmp_path / 'file') in record.getMessage()
+
+
+def test_a_folder_that_cannot_be_written_gives_no_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    if os.geteuid() == 0:
+        pytest.skip('root may write everywhere')
+    tmp_path.chmod(0o500)
+    assert cache_folder(b'model', tmp_path, precision='float32') is None
+    assert 'are not kept' in caplog.text
+
+
+def test_a_full_disk_gives_no_cache_and_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    assert cache_folder(b'model', tmp_path, precision='float32', free_bytes=1 << 60) is None
+    assert 'MiB free' in caplog.text and 'are not kept' in caplog.text
+
+
+def test_a_probe_leaves_no_file(tmp_path: Path):
+    folder = cache_folder(b'model', tmp_path, precision='float32')
+    assert list(folder.iterdir()) == []
