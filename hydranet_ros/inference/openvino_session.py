@@ -75,10 +75,24 @@ class OpenvinoSession:
         for name, array in outputs.items():
             self._request.set_tensor(name, Tensor(array, shared_memory=True))
         self._request.infer()
+        for name, array in outputs.items():
+            _finish(name, self._request.get_tensor(name), array)
 
     def close(self) -> None:
         """Free the model."""
         self._request = self._compiled = None
+
+
+def _finish(name: str, tensor: Any, array: NDArray) -> None:
+    """
+    Copy an output if the device wrote it into other memory than the array.
+
+    :raises ValueError: if it has another shape: OpenVINO then uses memory of its own, or a part.
+    """
+    if tuple(tensor.shape) != array.shape:
+        raise ValueError(f'{name} has the shape {tuple(tensor.shape)}; expected {array.shape}')
+    if tensor.data.ctypes.data != array.ctypes.data:
+        array[:] = tensor.data
 
 
 def open_session(request: SessionRequest, device: str) -> OpenvinoSession:
