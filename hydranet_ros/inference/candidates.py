@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.model_file import ModelFile, ModelForms
 from hydranet_ros.inference.nvidia import gpu_name
+from hydranet_ros.inference.onnx_session import available
 from hydranet_ros.inference.options import AUTO, EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.session import Provider
@@ -59,11 +60,12 @@ def unused_gpu_warning(candidates: list[Candidate], options: EngineOptions) -> s
     if options.provider != AUTO or any(PROVIDERS[item.provider].on_gpu for item in candidates):
         return ''
     gpu = gpu_name(options.gpu if options.device.isdecimal() else 0)
-    if not gpu:
+    if not gpu and not available('cuda'):
         return ''
+    reason = PROVIDERS['cuda'].missing() or 'no form of this model runs on it'
     return (
-        f'The GPU ({gpu}) is not used: {PROVIDERS["cuda"].missing()}. To silence this warning, '
-        f'set provider to {candidates[0].provider!r}.'
+        f'{f"The GPU ({gpu})" if gpu else "An NVIDIA GPU"} is not used: {reason}. '
+        f'To silence this warning, set provider to {candidates[0].provider!r}.'
     )
 
 

@@ -321,6 +321,8 @@ class Engine:
             session = DeviceSession(opened, device, size, types)
             session.warm_up(device)
             self._prove_on_device(session, size)
+            for note in provider.notes(opened):
+                self._report(f'{self.path.name}: {note}')
             return session
 
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hydranet_ros.errors import ProviderError
+from hydranet_ros.inference.node_assignment import assignment_note
+from hydranet_ros.inference.nvidia import driver_problem
+from hydranet_ros.inference.onnx_libraries import load_tensorrt
 from hydranet_ros.inference.onnx_session import (
     INSTALL_GPU,
     RUNTIME_NAMES,
@@ -59,7 +64,12 @@ class OnnxProvider:
 
     def open(self, request: SessionRequest) -> OnnxSession:
         """Load a model for arrays in host memory."""
-        return OnnxSession(self.runtime_session(request), request.precision)
+        session = self.runtime_session(request)
+        return OnnxSession(session, request.precision, self.notes(session))
+
+    def notes(self, session: Any) -> tuple[str, ...]:
+        """Return sentences about a session of this provider, for the log."""
+        return ()
 
     def runtime_session(
         self, request: SessionRequest, placement: DevicePlacement | None = None
@@ -78,7 +88,7 @@ class OnnxProvider:
                 providers.append((other.runtime_name, other.session_options(request, plain)))
         return create_session(
             request.model, request.source, providers, threads=request.options.threads,
-            size=placement.size if placement is not None else request.size,
+            size=placement.size if placement is not None else request.size, record=self.on_gpu,
         )  # fmt: skip
 
 
@@ -97,6 +107,36 @@ class CudaProvider(OnnxProvider):
     batches = True
     others: tuple[type[OnnxProvider], ...] = (CpuProvider,)
     graph_option = 'enable_cuda_graph'
+
+    def missing(self) -> str | None:
+        """Return why the wheel lacks this provider or no driver can run it, or ``None``."""
+        return super().missing() or driver_problem(_cuda_version())
+
+    def runtime_session(
+        self, request: SessionRequest, placement: DevicePlacement | None = None
+    ) -> Any:
+        """
+        Return an ``onnxruntime.InferenceSession``.
+
+        :raises ProviderError: if there is no such GPU, or the driver or a library is missing.
+        """
+        self.prepare(request)
+        return super().runtime_session(request, placement)
+
+    def prepare(self, request: SessionRequest) -> None:
+        """
+        Check the driver before the first session.
+
+        :raises ProviderError: if there is no such GPU or its driver is too old.
+        """
+        problem = driver_problem(_cuda_version(), request.options.gpu)
+        if problem:
+            raise ProviderError(problem)
+
+    def notes(self, session: Any) -> tuple[str, ...]:
+        """Return one sentence if nodes run on other providers."""
+        note = assignment_note(session, self.runtime_name)
+        return (note,) if note else ()
 
     def session_options(
         self, request: SessionRequest, placement: DevicePlacement | None
@@ -127,8 +167,20 @@ class TensorrtProvider(CudaProvider):
     graph_option = 'trt_cuda_graph_enable'
 
     def automatic_precisions(self, options: EngineOptions) -> tuple[str, ...]:
-        """Return float16, then float32."""
-        return ('float16', 'float32')
+        """Return float16, then TF32, which only ``auto`` uses."""
+        return ('float16', 'tf32')
+
+    def prepare(self, request: SessionRequest) -> None:
+        """
+        Load TensorRT's libraries too.
+
+        :raises ProviderError: if one does not load.
+        """
+        super().prepare(request)
+        load_tensorrt()
+        if request.precision == 'float32':
+            # ONNX Runtime has no option for TensorRT's use of TF32, which is on by default.
+            os.environ['NVIDIA_TF32_OVERRIDE'] = '0'
 
     def session_options(
         self, request: SessionRequest, placement: DevicePlacement | None
@@ -158,3 +210,8 @@ class TensorrtProvider(CudaProvider):
             'trt_fp16_enable': request.precision == 'float16',
             'trt_int8_enable': request.precision == 'int8',
         }
+
+
+def _cuda_version() -> str:
+    """Return the version of CUDA that ONNX Runtime was built with; empty if unknown."""
+    return str(getattr(import_runtime(), 'cuda_version', None) or '')

@@ -8,7 +8,6 @@ read back from the session.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.inference.onnx_libraries import preload_cuda
 from hydranet_ros.model_files.metadata import REWRITE_HINT
 
 RUNTIME_NAMES: Mapping[str, str] = {
@@ -32,6 +32,7 @@ INSTALL_GPU = (
     'and its CUDA and cuDNN libraries)'
 )
 Providers = Sequence[tuple[str, Mapping[str, Any]]]
+RECORD_ASSIGNMENT = 'session.record_ep_graph_assignment_info'
 _ERRORS_ONLY = 3
 
 
@@ -84,6 +85,7 @@ def create_session(
     *,
     threads: int = 0,
     size: tuple[int, int] | None = None,
+    record: bool = False,
 ) -> Any:
     """
     Return an ``onnxruntime.InferenceSession``.
@@ -91,6 +93,8 @@ def create_session(
     :param source: the file, for messages.
     :param providers: ONNX Runtime's names and options, best first; the first one must be used.
     :param size: (H, W) of every image, to fix the shapes; ``None`` if they vary.
+    :param record: record which provider runs each node, for
+        :func:`~hydranet_ros.inference.node_assignment.assignment_note`.
     :raises ProviderError: if the libraries of the first provider do not load.
     :raises ModelError: if the model cannot be loaded.
     """
@@ -103,6 +107,8 @@ def create_session(
     settings.add_session_config_entry('session.force_spinning_stop', '1')
     # A memory pattern reserves a second block for what the arena holds already: 84 MB.
     settings.enable_mem_pattern = False
+    if record:
+        settings.add_session_config_entry(RECORD_ASSIGNMENT, '1')
     if size is not None:
         for name, length in zip(('batch', 'height', 'width'), (1, *size)):
             settings.add_free_dimension_override_by_name(name, length)
@@ -116,9 +122,13 @@ def create_session(
             f'damaged, get it again. {REWRITE_HINT}'
         ) from err
     if session.get_providers()[0] != providers[0][0]:
+        failures = preload_cuda(runtime)
+        reason = f': {"; ".join(failures)}' if failures else (
+            "; onnxruntime's own log line above names the missing one"
+        )  # fmt: skip
         raise ProviderError(
-            f"{providers[0][0]} is not used: its libraries did not load; onnxruntime's own log "
-            f'line above names the missing one. To install them: {INSTALL_GPU}.'
+            f'{providers[0][0]} is not used: its libraries did not load{reason}. To install them: '
+            f'{INSTALL_GPU}.'
         )
     return session
 
@@ -171,6 +181,5 @@ def import_runtime() -> Any:
         raise MissingDependencyError(
             "ONNX Runtime is not installed: pip install 'hydranet_ros[cpu]' (or [gpu])."
         ) from err
-    if hasattr(onnxruntime, 'preload_dlls') and os.path.exists('/proc/driver/nvidia'):
-        onnxruntime.preload_dlls()
+    preload_cuda(onnxruntime)
     return onnxruntime

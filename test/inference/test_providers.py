@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,9 @@ def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeyp
 
     made = []
     monkeypatch.setattr(onnx_providers, 'available', lambda name: True)
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
+    monkeypatch.setattr(onnx_providers, 'load_tensorrt', lambda: None)
+    monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', '')
     monkeypatch.setattr(
         onnxruntime, 'InferenceSession',
         lambda model, settings, providers, enable_fallback: made.append(providers) or Fake(),
@@ -112,3 +116,27 @@ def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeyp
     assert tensorrt['trt_cuda_graph_enable'] and not cuda['enable_cuda_graph']
     assert made[1][0][1]['enable_cuda_graph']
     assert 'user_compute_stream' not in made[2][0][1]
+    assert os.environ['NVIDIA_TF32_OVERRIDE'] == '0', 'float32 in TensorRT is float32'
+
+
+def test_a_gpu_without_a_driver_for_it_is_not_opened(monkeypatch):
+    from hydranet_ros.inference import candidates, onnx_providers
+
+    monkeypatch.setattr(onnx_providers, 'available', lambda name: True)
+    monkeypatch.setattr(candidates, 'available', lambda name: True)
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: 'the driver is old')
+    for provider in (CudaProvider(), TensorrtProvider()):
+        assert provider.missing() == 'the driver is old'
+        with pytest.raises(ProviderError, match='the driver is old'):
+            provider.open(request())
+    rest = [candidates.Candidate('cpu', 'float32')]
+    monkeypatch.setattr(candidates, 'gpu_name', lambda number: '')
+    warning = candidates.unused_gpu_warning(rest, EngineOptions())
+    assert 'GPU is not used: the driver is old.' in warning
+
+
+def test_a_cache_that_cannot_be_written_gives_no_cache_options(tmp_path):
+    (tmp_path / 'file').touch()
+    given = request('float16', cache_directory=tmp_path / 'file')
+    values = TensorrtProvider().session_options(given, None)
+    assert values['trt_fp16_enable'] and not [name for name in values if 'cache' in name]
