@@ -92,15 +92,19 @@ class HostDevice:
 
     memory = 'cpu'
     number = 0
-    work = 0
 
     def __init__(self) -> None:
+        self.work = 0
         self._steps: dict[Queue, list[Callable[[], None] | None]] = {q: [] for q in Queue}
         self._done = dict.fromkeys(Queue, 0)
         self.blocks: list[HostBlock] = []
         self.pinned: dict[int, int] = {}
         self.up = self.down = 0
         self.pages_can_be_locked = True
+
+    def renew(self) -> None:
+        self.work += 1
+        self._steps[Queue.WORK] = [None] * self._done[Queue.WORK]
 
     def current(self) -> AbstractContextManager[Any]:
         return nullcontext()

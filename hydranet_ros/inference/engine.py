@@ -116,6 +116,7 @@ class Engine:
                 self.start(np.zeros((*self._first_size(), 3), np.uint8), usual).fetch().wait()
                 return
             except (ModelError, ProviderError) as err:
+                self._runner.close()
                 self._runner = None
                 self._device_sessions.clear()
                 self._opener.reject(err)
@@ -334,6 +335,8 @@ class Engine:
                 raise self._failure(size, err) from err
             self._graphs = False
             self._report(f'{self.path.name} runs without a CUDA graph: {first_line(err)}.')
+            self._device_sessions.clear()  # they run on the old stream
+            device.renew()
             return self._device_session(device, outputs, size)
 
     def _prove_on_device(self, session: DeviceSession, size: tuple[int, int]) -> None:

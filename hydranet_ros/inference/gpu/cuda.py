@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ProviderError
 from hydranet_ros.inference.gpu.device import Block, Event, Queue
 
 _THREADS = 256
+_NEEDS_NUMPY_2 = 14
+_CUPY_PACKAGES = ('cupy-cuda13x', 'cupy-cuda12x', 'cupy')
 
 
 class CudaDevice:
@@ -27,15 +31,11 @@ class CudaDevice:
     memory = 'cuda'
 
     def __init__(self, number: int = 0) -> None:
-        try:
-            import cupy
-        except ImportError as err:
-            raise MissingDependencyError(
-                f"CuPy cannot be imported ({err}): pip install 'hydranet_ros[gpu]'."
-            ) from err
+        cupy = _import_cupy()
         self.number = number
         self._cupy = cupy
         self._runtime = cupy.cuda.runtime
+        self._abandoned: list[Any] = []
         try:
             self._device = cupy.cuda.Device(number)
             with self._device:
@@ -45,6 +45,26 @@ class CudaDevice:
                 f'GPU {number} cannot be used by CuPy: {type(err).__name__}: {err}.'
             ) from err
         self.work: int = self._streams[Queue.WORK].ptr
+
+    def renew(self) -> None:
+        """
+        Replace the stream of :attr:`Queue.WORK`, and with it ``work``.
+
+        :raises ProviderError: if CUDA does not work.
+        """
+        old = self._streams[Queue.WORK]
+        # A failed capture leaves the stream capturing, and every call on it fails.
+        with suppress(Exception):
+            old.end_capture()
+        self._abandoned.append(old)  # a session that failed may still refer to it
+        try:
+            with self._device:
+                self._streams[Queue.WORK] = self._cupy.cuda.Stream(non_blocking=True)
+        except Exception as err:  # the driver's and CuPy's own errors
+            raise ProviderError(
+                f'GPU {self.number} cannot be used by CuPy: {type(err).__name__}: {err}.'
+            ) from err
+        self.work = self._streams[Queue.WORK].ptr
 
     def current(self) -> AbstractContextManager[Any]:
         """Make this the calling thread's device."""
@@ -112,6 +132,46 @@ class CudaDevice:
         return self._event(queue)
 
     def _event(self, queue: Queue) -> Any:
-        event = self._cupy.cuda.Event(disable_timing=True)
+        # By default a thread that waits for an event keeps a core busy.
+        event = self._cupy.cuda.Event(block=True, disable_timing=True)
         event.record(self._streams[queue])
         return event
+
+
+def _import_cupy() -> Any:
+    """
+    Return the module cupy.
+
+    :raises MissingDependencyError: if it cannot be imported.
+    """
+    try:
+        import cupy
+    except Exception as err:  # a build for another NumPy raises errors of several classes
+        raise MissingDependencyError(import_problem(err, np.__version__, _cupy_version())) from err
+    return cupy
+
+
+def import_problem(err: Exception, numpy: str, cupy: str) -> str:
+    """
+    Return what an error of ``import cupy`` means and the remedy.
+
+    :param numpy: version of NumPy.
+    :param cupy: version of CuPy, empty if it is not installed.
+    """
+    if not cupy:
+        return f"CuPy is not installed ({err}): pip install 'hydranet_ros[gpu]'."
+    if int(cupy.split('.')[0]) >= _NEEDS_NUMPY_2 and numpy.startswith('1.'):
+        return (
+            f'CuPy {cupy} needs NumPy 2, and NumPy {numpy} is installed, which packages of ROS '
+            'from apt use: install CuPy 13, for example pip install "cupy-cuda13x<14".'
+        )
+    return f"CuPy {cupy} cannot be imported ({err}): pip install 'hydranet_ros[gpu]'."
+
+
+def _cupy_version() -> str:
+    for name in _CUPY_PACKAGES:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return ''

@@ -45,7 +45,8 @@ class Device(Protocol):
     its step.
 
     :param memory: ONNX Runtime's name of the device memory; ``number`` is the device's number.
-    :param work: handle of the stream of :attr:`Queue.WORK`, on which ONNX Runtime runs.
+    :param work: handle of the stream of :attr:`Queue.WORK`, on which ONNX Runtime runs; another
+        one after :meth:`renew`.
     """
 
     memory: str
@@ -54,6 +55,13 @@ class Device(Protocol):
 
     def current(self) -> AbstractContextManager[Any]:
         """Make this the calling thread's device."""
+
+    def renew(self) -> None:
+        """
+        Replace the stream of :attr:`Queue.WORK` after a failed run, and with it ``work``.
+
+        :raises ProviderError: if the device does not work.
+        """
 
     def allocate(self, size: int) -> Block:
         """Return ``size`` bytes of device memory."""

@@ -65,7 +65,10 @@ class PinnedPool:
 
 def _unlock(device: Device, address: int) -> None:
     del _locked[address]
-    device.unpin(address)
+    try:
+        device.unpin(address)
+    except RuntimeError as err:  # after a failure of the GPU every call fails
+        logger.debug('Pages of results cannot be unlocked: %s', err)
 
 
 def _on_own_pages(shape: Sequence[int], dtype: DTypeLike) -> NDArray:

@@ -8,6 +8,7 @@ downloaded and published.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from hydranet_ros.errors import ModelError
 from hydranet_ros.inference.gpu.device import Block, Device, Event, Queue
 from hydranet_ros.inference.gpu.pinned import PinnedPool
 from hydranet_ros.inference.gpu.session import DeviceSession
+
+logger = logging.getLogger(__name__)
 
 
 class PendingResults:
@@ -98,10 +101,15 @@ class DeviceFrame:
         """Return the block of a reserved result, or ``None``."""
         return self._results.get(name)
 
-    def take(self, name: str) -> None:
-        """Download an output of the network as it is."""
-        target = self.reserve(name, *self._session.outputs[name])
-        self._device.copy(target, self.outputs[name], self._arrays[name].nbytes)
+    def take(self, name: str, result: str = '') -> None:
+        """
+        Download an output of the network as it is.
+
+        :param result: name of the result; by default that of the output.
+        """
+        result = result or name
+        target = self.reserve(result, *self._session.outputs[name])
+        self._device.copy(target, self.outputs[name], self._arrays[result].nbytes)
 
     def fetch(self) -> PendingResults:
         """Queue the downloads of every reserved result."""
@@ -145,9 +153,12 @@ class DeviceRunner:
         return DeviceFrame(device, slot, session, pixels, (image.shape[0], image.shape[1]))
 
     def close(self) -> None:
-        """Wait for the frames in flight and free everything."""
-        for slot in self._slots:
-            if slot.pending is not None:
-                slot.pending.wait()
+        """Wait for the frames in flight and free everything; a failure of the GPU is logged."""
+        try:
+            for slot in self._slots:
+                if slot.pending is not None:
+                    slot.pending.wait()
+        except ModelError as err:
+            logger.warning('Frames in flight are lost: %s', err)
         self._slots = self._new_slots()
         self._pool.clear()

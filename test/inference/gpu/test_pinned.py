@@ -51,3 +51,14 @@ def test_pages_that_cannot_be_locked_are_logged_once_and_results_stay_equal(
     assert found.labels.tobytes() == want.labels.tobytes()
     assert found.cloud.data.tobytes() == want.cloud.data.tobytes()
     assert len([r for r in caplog.records if 'cannot be locked' in r.message]) == 1
+
+
+def test_pages_that_cannot_be_unlocked_are_not_an_error(device, engine, monkeypatch, capsys):
+    def fail(address: int) -> None:
+        raise RuntimeError('an illegal address')
+
+    Perception(engine).process(random_image(0, *LARGE), CAMERA, wanted=USUAL)
+    assert device.pinned
+    monkeypatch.setattr(device, 'unpin', fail)
+    engine.close()
+    assert capsys.readouterr().err == ''

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from host_device import HostDevice
 
 from hydranet_ros.errors import ImageError, MissingDependencyError, ModelError, ProviderError
 from hydranet_ros.inference.engine import Engine, EngineOptions
-from hydranet_ros.inference.gpu.cuda import CudaDevice
+from hydranet_ros.inference.gpu.cuda import CudaDevice, import_problem
 from hydranet_ros.inference.gpu.device import Queue
 from hydranet_ros.inference.gpu.session import DeviceSession
+from hydranet_ros.inference.onnx_providers import OnnxProvider
 
 HEIGHT, WIDTH = 23, 37
 LABELS = frozenset({'labels'})
@@ -48,6 +50,28 @@ def test_a_network_without_a_cuda_graph_still_runs(model, device, monkeypatch):
     assert told == ['all.onnx runs without a CUDA graph: a node is not on the GPU.']
     assert engine.infer(random_image(0, 8, 8)).labels is not None
     assert len(told) == 1 and len(calls) == 4, 'one at the start, refused and repeated'
+    assert device.work == 1, 'a failed capture leaves the stream capturing'
+
+
+def test_a_session_without_a_graph_gets_the_new_stream(model, device, monkeypatch):
+    streams = []
+    opened = OnnxProvider.runtime_session
+    warm_up = DeviceSession.warm_up
+
+    def record(provider, request, placement=None):
+        if placement is not None:
+            streams.append((placement.stream, placement.graph))
+        return opened(provider, request, placement)
+
+    def refuse_a_graph(session, device):
+        if streams[-1][1]:
+            raise RuntimeError('a node is not on the GPU')
+        warm_up(session, device)
+
+    monkeypatch.setattr(OnnxProvider, 'runtime_session', record)
+    monkeypatch.setattr(DeviceSession, 'warm_up', refuse_a_graph)
+    Engine(model, EngineOptions(provider='cpu'), report=print, device=device)
+    assert streams == [(0, True), (1, False)]
 
 
 def test_a_gpu_that_cupy_cannot_use_gives_a_warning_and_the_cpu_is_used(model):
@@ -124,3 +148,49 @@ def test_closing_waits_for_the_frames_in_flight(device, engine):
     fetch(engine, random_image())
     engine.close()
     assert done == [1]
+
+
+def test_a_refused_graph_of_a_second_size_leaves_no_session_on_the_old_stream(
+    model, device, monkeypatch
+):
+    engine = Engine(model, EngineOptions(provider='cpu'), report=print, device=device)
+    plain = Engine(model, EngineOptions(provider='cpu'))
+    first, second = random_image(1), random_image(2, 9, 8)
+    engine.infer(first)
+    warm_up = DeviceSession.warm_up
+    made = []
+
+    def refuse_once(session, device):
+        made.append(session)
+        if len(made) == 1:
+            raise RuntimeError('capture failed')
+        warm_up(session, device)
+
+    monkeypatch.setattr(DeviceSession, 'warm_up', refuse_once)
+    for image in (second, first):
+        got = engine.infer(image).labels.copy()
+        np.testing.assert_array_equal(got, plain.infer(image).labels)
+    assert len(made) == 3, 'the first size has a new session too'
+
+
+def test_an_engine_can_be_closed_after_a_failure_of_the_device(device, engine, model, caplog):
+    def fail() -> None:
+        raise RuntimeError('an illegal address')
+
+    fetch(engine, random_image())
+    device.put(Queue.DOWN, fail)
+    fetch(engine, random_image())
+    engine.close()
+    (record,) = caplog.records
+    assert 'Frames in flight are lost: The GPU failed' in record.getMessage()
+    again = Engine(model, EngineOptions(provider='cpu'), device=HostDevice())
+    assert again.infer(random_image()).labels is not None
+
+
+def test_a_cupy_for_another_numpy_is_named_with_the_remedy():
+    err = ImportError('numpy.core.multiarray failed to import')
+    text = import_problem(err, '1.26.4', '14.0.1')
+    assert text.startswith('CuPy 14.0.1 needs NumPy 2, and NumPy 1.26.4 is installed')
+    assert 'cupy-cuda13x<14' in text
+    assert 'is not installed' in import_problem(err, '1.26.4', '')
+    assert 'multiarray' in import_problem(err, '2.1.0', '14.0.1')
