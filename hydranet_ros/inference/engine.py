@@ -113,7 +113,7 @@ class Engine:
                 break
             self._runner = DeviceRunner(found)
             try:
-                self.start(np.zeros((*self._first_size(), 3), np.uint8), usual).fetch().wait()
+                self.start(np.zeros((*self.first_size, 3), np.uint8), usual).fetch().wait()
                 return
             except (ModelError, ProviderError) as err:
                 self._runner.close()
@@ -126,8 +126,9 @@ class Engine:
         for note in opened.session.notes:
             self._report(f'{self.path.name}: {note}')
 
-    def _first_size(self) -> tuple[int, int]:
-        """Return the size of the first session on a device: that of the fewest compilations."""
+    @property
+    def first_size(self) -> tuple[int, int]:
+        """Return (H, W) of the first image on a device, for the fewest compilations."""
         test = self.info.self_test
         return self.info.native_size if self._compiles or test is None else test.size
 

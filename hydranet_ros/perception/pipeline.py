@@ -29,6 +29,7 @@ from hydranet_ros.perception.postprocess import (
     PostprocessParams,
     Stopwatch,
 )
+from hydranet_ros.perception.postprocess_check import check_postprocessor
 from hydranet_ros.perception.postprocess_cuda import CudaPostprocessor
 from hydranet_ros.perception.renderer import Renderer
 
@@ -238,10 +239,17 @@ class Perception:
 
 
 def create_postprocessor(engine: Engine) -> tuple[Postprocessor, tuple[str, ...]]:
-    """Return the post-processor for the engine's device, and warnings, one sentence each."""
+    """
+    Return the post-processor for the engine's device, and warnings, one sentence each.
+
+    The GPU's is used only if its results equal those of the CPU in a self-test.
+    """
     if engine.device is None:
         return CpuPostprocessor(engine), ()
     try:
-        return CudaPostprocessor(engine, engine.device), ()
+        found = CudaPostprocessor(engine, engine.device)
+        check_postprocessor(engine, found)
     except ProviderError as err:
-        return CpuPostprocessor(engine), (f'Depth and cloud are computed on the CPU: {err}',)
+        text = f'Depth and cloud are computed on the CPU: {str(err).rstrip(".")}.'
+        return CpuPostprocessor(engine), (text,)
+    return found, ()

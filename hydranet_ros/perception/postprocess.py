@@ -130,6 +130,21 @@ class CpuPostprocessor:
         watch = Stopwatch()
         raw = self._engine.infer(image, outputs)
         watch.lap('engine')
+        result = self.process(image, raw, keep, params, watch)
+        return lambda: result
+
+    def process(
+        self, image: NDArray[np.uint8], raw: Prediction, keep: frozenset[str],
+        params: PostprocessParams, watch: Stopwatch | None = None,
+    ) -> Postprocessed:  # fmt: skip
+        """
+        Post-process the network's outputs, in place.
+
+        :param image: (H, W, 3) uint8 RGB, for the colors of the cloud.
+        :param keep: results to return; see :class:`Postprocessor`.
+        :param watch: measures the stages.
+        """
+        watch = watch or Stopwatch()
         labels = self._confident_labels(raw, params)
         watch.lap('labels')
         depth, cloud = raw.depth, None
@@ -141,8 +156,7 @@ class CpuPostprocessor:
             watch.lap('rays')
             cloud = self._clouds.build(image, labels, depth, params.camera, stride=params.stride)
             watch.lap('cloud')
-        result = Postprocessed(labels, depth, raw.confidence, raw.normals, cloud, watch.laps)
-        return lambda: result
+        return Postprocessed(labels, depth, raw.confidence, raw.normals, cloud, watch.laps)
 
     def _confident_labels(
         self, raw: Prediction, params: PostprocessParams

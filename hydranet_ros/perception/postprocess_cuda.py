@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hydranet_ros.camera.model import CameraModel, pixel_rays
-from hydranet_ros.inference.engine import Engine
+from hydranet_ros.inference.engine import Engine, Prediction
 from hydranet_ros.inference.gpu.device import Block, Device, Queue
 from hydranet_ros.inference.gpu.runner import DeviceFrame
 from hydranet_ros.inference.lru_cache import LruCache
@@ -56,22 +56,39 @@ class CudaPostprocessor:
         watch = Stopwatch()
         frame = self._engine.start(image, outputs)
         with self._device.current():
-            for name in sorted(keep):
-                if name in _COMPUTED:
-                    frame.reserve(name, self._shape(name, frame.size, params), _COMPUTED[name])
-            self._launch(frame, params)
-            for name in sorted(keep - set(_COMPUTED)):
-                frame.take(name)
+            self._queue(frame, keep, params)
             pending = frame.fetch()
         watch.lap('submit')
 
         def result() -> Postprocessed:
-            found: dict[str, Any] = dict(pending.wait())
+            found = pending.wait()
             watch.lap('engine')
-            cloud = PointCloud(found.pop(CLOUD)) if CLOUD in found else None
-            return Postprocessed(**found, cloud=cloud, timing=watch.laps)
+            return _postprocessed(found, watch)
 
         return result
+
+    def process_with_raw(
+        self, image: NDArray[np.uint8], outputs: frozenset[str], keep: frozenset[str],
+        params: PostprocessParams,
+    ) -> tuple[Postprocessed, Prediction]:  # fmt: skip
+        """Return the result of a frame and the network's outputs that it was made from."""
+        frame = self._engine.start(image, outputs)
+        with self._device.current():
+            self._queue(frame, keep, params)
+            for name in sorted(outputs):
+                frame.take(name, f'raw {name}')
+            found = dict(frame.fetch().wait())
+        raw = Prediction(**{name: found.pop(f'raw {name}') for name in outputs})
+        return _postprocessed(found, Stopwatch()), raw
+
+    def _queue(self, frame: DeviceFrame, keep: frozenset[str], params: PostprocessParams) -> None:
+        """Queue the kernel and the copies of the outputs that it does not change."""
+        for name in sorted(keep):
+            if name in _COMPUTED:
+                frame.reserve(name, self._shape(name, frame.size, params), _COMPUTED[name])
+        self._launch(frame, params)
+        for name in sorted(keep - set(_COMPUTED)):
+            frame.take(name)
 
     @staticmethod
     def _shape(name: str, size: tuple[int, int], params: PostprocessParams) -> tuple[int, ...]:
@@ -114,3 +131,9 @@ class CudaPostprocessor:
         self._device.upload(block, values)
         self._device.record(Queue.UP).synchronize()
         return block
+
+
+def _postprocessed(arrays: Mapping[str, NDArray], watch: Stopwatch) -> Postprocessed:
+    found: dict[str, Any] = dict(arrays)
+    cloud = PointCloud(found.pop(CLOUD)) if CLOUD in found else None
+    return Postprocessed(**found, cloud=cloud, timing=watch.laps)

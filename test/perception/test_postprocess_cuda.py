@@ -2,7 +2,7 @@
 Post-processing on a device: the same bytes as on the CPU, one upload and one download.
 
 Without a GPU the tests use a device in host memory, with the kernel compiled for the CPU; see
-``host_device.py``. With a GPU, ``pytest -m gpu`` runs the same comparison on it.
+``host_device.py``. With a GPU, ``pytest -m gpu`` runs the shipped model on it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from hydranet_ros.errors import ImageError, ModelError, ProviderError
 from hydranet_ros.inference.buffers import backing_array
 from hydranet_ros.inference.engine import Engine, EngineOptions
 from hydranet_ros.inference.gpu.device import Queue
+from hydranet_ros.inference.providers import PROVIDERS
+from hydranet_ros.model_files.resolve import find_model
+from hydranet_ros.model_files.selftest import self_test_image
 from hydranet_ros.perception.pipeline import (
     Output,
     Perception,
@@ -28,6 +31,7 @@ from hydranet_ros.perception.pipeline import (
     create_postprocessor,
 )
 from hydranet_ros.perception.postprocess import CpuPostprocessor
+from hydranet_ros.perception.postprocess_cuda import KERNEL_SOURCE, CudaPostprocessor
 
 HEIGHT, WIDTH = 23, 37
 LARGE = (256, 300)
@@ -35,6 +39,8 @@ CAMERA = CameraModel(
     WIDTH, HEIGHT, 1.3 * FOCAL_LENGTH, FOCAL_LENGTH, 17.0, 11.0, 'plumb_bob',
     (-0.1, 0.02, 0.001, 0, 0),
 )  # fmt: skip
+MIN_EQUAL_LABELS = {'float32': 0.995, 'float16': 0.985}
+MAX_DEPTH_ERROR = {'float32': 1e-3, 'float16': 1e-2}
 ALL = frozenset(Output)
 USUAL = frozenset({Output.MASK, Output.DEPTH, Output.POINTS})
 TASKS = ('segmentation', 'depth', 'normals')
@@ -211,26 +217,82 @@ def test_a_kernel_that_cannot_be_compiled_gives_a_warning_and_the_cpu_is_used(
     )
 
 
+@pytest.mark.parametrize(
+    ('right', 'wrong', 'named'),
+    [
+        ('if (labels) labels[pixel] = label;', 'if (labels) labels[pixel] = label ^ 1;', 'labels'),
+        ('meters <= max_depth', 'true', 'depth'),
+        ('y_ray[at] * meters', 'x_ray[at] * meters', 'cloud'),
+        ('color[2], color[1], color[0]', 'color[0], color[1], color[2]', 'cloud'),
+        ('confidence[pixel] < min_confidence', 'confidence[pixel] <= min_confidence', 'labels'),
+    ],
+)
+def test_a_wrong_kernel_is_found_before_the_first_frame(
+    tmp_path, device, monkeypatch, right, wrong, named
+):
+    path = make_model(tmp_path / 'model.onnx', tasks=TASKS)
+    source = tmp_path / 'wrong.cu'
+    text = KERNEL_SOURCE.read_text(encoding='utf-8')
+    assert text.count(right) == 1
+    source.write_text(text.replace(right, wrong), encoding='utf-8')
+    compile_source = device.compile
+    monkeypatch.setattr(device, 'compile', lambda _, name: compile_source(source, name))
+    there = Perception(Engine(path, EngineOptions(provider='cpu'), device=device))
+    (warning,) = there.warnings
+    assert warning.startswith('Depth and cloud are computed on the CPU: in its self-test the GPU')
+    assert f'values of {named}' in warning
+    here = Perception(Engine(path, EngineOptions(provider='cpu')))
+    image = random_image()
+    want = contents(here.process(image, CAMERA, wanted=ALL))
+    assert_same(contents(there.process(image, CAMERA, wanted=ALL)), want)
+
+
+def test_a_kernel_that_fails_gives_a_warning_and_the_cpu_is_used(engine, device, monkeypatch):
+    def fail(*arguments) -> None:
+        raise RuntimeError('no kernel image is available')
+
+    monkeypatch.setattr(device, 'launch', fail)
+    postprocessor, (warning,) = create_postprocessor(engine)
+    assert isinstance(postprocessor, CpuPostprocessor)
+    assert 'no kernel image is available' in warning
+
+
+@pytest.mark.parametrize('tasks', [TASKS, ('depth',), ('segmentation',)], ids='+'.join)
+def test_the_right_kernel_agrees_with_the_cpu(tmp_path, device, tasks):
+    path = make_model(tmp_path / 'model.onnx', tasks=tasks)
+    engine = Engine(path, EngineOptions(provider='cpu'), device=device)
+    postprocessor, warnings = create_postprocessor(engine)
+    assert isinstance(postprocessor, CudaPostprocessor) and warnings == ()
+
+
 @pytest.mark.gpu
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
 @pytest.mark.parametrize('provider', ['cuda', 'tensorrt'])
-def test_a_real_gpu_and_the_cpu_give_equal_bytes(model, provider):
+def test_the_street_model_on_a_real_gpu_agrees_with_the_cpu(provider, precision):
+    path = find_model('street.onnx')
+    if precision not in PROVIDERS[provider].precisions:
+        pytest.skip(f'{provider} has no {precision}')
     try:
-        engine = Engine(model, EngineOptions(provider=provider))
+        engine = Engine(path, EngineOptions(provider=provider, precision=precision))
     except ProviderError as err:
         pytest.skip(f'no GPU for this: {err}')
     assert engine.device, engine.warnings
-    settings = PerceptionSettings(cloud_stride=2, max_depth=6.0)
+    settings = PerceptionSettings(cloud_stride=2, max_depth=60.0)
     here, there = (
-        Perception(Engine(model, EngineOptions('cpu')), settings),
+        Perception(Engine(path, EngineOptions('cpu')), settings),
         Perception(engine, settings),
     )
-    images = [random_image(seed) for seed in range(5)]
-    want = [contents(here.process(image, CAMERA, wanted=ALL)) for image in images]
-    frames = ((image, CAMERA, number) for number, image in enumerate(images))
+    assert there.warnings == (), 'the kernel agrees with the CPU bit for bit'
+    height, width = engine.info.native_size
+    images = [self_test_image(height, width), random_image(1, height, width)]
+    camera = CAMERA.scaled(width, height)
+    want = [contents(here.process(image, camera, wanted=ALL)) for image in images]
+    frames = ((image, camera, number) for number, image in enumerate(images))
     for number, result in there.stream(frames, wanted=ALL):
-        assert_same(contents(result), want[number])
-    shifted = replace(CAMERA, cx=3.0)
-    assert_same(
-        contents(there.process(images[0], shifted, wanted=ALL)),
-        contents(here.process(images[0], shifted, wanted=ALL)),
-    )
+        got, expected = contents(result), want[number]
+        equal = np.mean(got['labels'] == expected['labels'])
+        assert equal >= MIN_EQUAL_LABELS[precision]
+        known = np.isfinite(got['depth']) & np.isfinite(expected['depth'])
+        assert known.mean() >= MIN_EQUAL_LABELS[precision] * np.isfinite(expected['depth']).mean()
+        error = np.abs(got['depth'] - expected['depth'])[known] / expected['depth'][known]
+        assert np.median(error) < MAX_DEPTH_ERROR[precision]
