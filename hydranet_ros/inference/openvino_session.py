@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HINTS: Mapping[str, str] = {'float32': 'f32', 'bfloat16': 'bf16', 'float16': 'f16'}
 """OpenVINO's name of each floating-point precision."""
 INSTALL = "pip install 'hydranet_ros[openvino]'"
+# Kernels prepared for image sizes. By default OpenVINO keeps 5000, and its memory
+# grows by about 2 MB with every new size of small images.
+_KERNELS_KEPT = 300
 _TELEMETRY = 'openvino_telemetry'
 _LOCATIONS = ('Exception from ', 'Check ')
 
@@ -135,6 +138,7 @@ def compile_options(request: SessionRequest, device: str) -> dict[str, Any]:
     if device == 'CPU':
         # A worker that is pinned to a core waits for whatever else runs there.
         config['ENABLE_CPU_PINNING'] = False
+        config['CPU_RUNTIME_CACHE_CAPACITY'] = _KERNELS_KEPT
         if request.options.threads:
             config['INFERENCE_NUM_THREADS'] = request.options.threads
     return config

@@ -110,7 +110,10 @@ def test_float32_asks_for_accuracy_and_int8_leaves_the_choice_to_openvino():
         given = EngineOptions('openvino', threads=threads)
         return compile_options(SessionRequest(b'', Path('x'), given, precision), device)
 
-    both = {'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False}
+    both = {
+        'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False,
+        'CPU_RUNTIME_CACHE_CAPACITY': 300,
+    }  # fmt: skip
     assert options('float32') == {
         **both, 'INFERENCE_PRECISION_HINT': 'f32', 'EXECUTION_MODE_HINT': 'ACCURACY',
     }  # fmt: skip
