@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.models.official_network import official_network
-from benchmarks.suites.gpu.device_limits import WIDTHS
+from benchmarks.suites.gpu.device_limits import WIDTHS, tf32, tf32_is_off, torch_type
 from hydranet_ros.errors import BenchError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def device_module(
     import torch
     from torch import nn
 
-    kind = getattr(torch, precision)
+    kind = torch_type(precision)
     order = torch.channels_last if channels_last else torch.contiguous_format
 
     class OnDevice(nn.Module):
@@ -102,13 +102,16 @@ def build_variants(
 
     official = device_module(official_network(), 'float32', channels_last=False).cuda()
     found = [Variant(PYTORCH, 'float32', _bound(official, image))]
-    for precision in WIDTHS:
+    for precision in (item for item in WIDTHS if item != 'tf32' or not tf32_is_off()):
         module = device_module(product_network(), precision).cuda()
         if precision != 'float32':
             name = f'PyTorch eager, {precision}'
-            found.append(Variant(name, precision, _bound(module, image)))
+            found.append(Variant(name, precision, _in(precision, _bound(module, image))))
         progress(f'batch {batch}: PyTorch in {precision}')
-        graph = _attempt(f'PyTorch, CUDA graph, {precision}', notes, _cuda_graph, module, image)
+        with tf32(precision == 'tf32'):
+            graph = _attempt(
+                f'PyTorch, CUDA graph, {precision}', notes, _cuda_graph, module, image
+            )
         if graph:
             found.append(Variant(f'PyTorch, CUDA graph, {precision}', precision, graph))
         if precision == 'float16':
@@ -116,7 +119,7 @@ def build_variants(
             if compiled:
                 found.append(Variant(f'torch.compile, {precision}', precision, compiled))
     path = _export(batch, folder / f'batch{batch}.onnx')
-    for name, precision, providers in _providers(folder, stream):
+    for name, precision, providers in onnx_variants(folder, stream.cuda_stream):
         progress(f'batch {batch}: {name}')
         call = _attempt(name, notes, _session, path, providers, image)
         if call:
@@ -138,6 +141,18 @@ def _attempt(name: str, notes: list[str], build: Callable, *arguments: Any) -> A
 
 def _bound(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
     return lambda: module(image)
+
+
+def _in(precision: str, call: Callable[[], tuple[Any, Any]]) -> Callable[[], tuple[Any, Any]]:
+    """Return the call with TF32 where the precision is TF32."""
+    if precision != 'tf32':
+        return call
+
+    def with_tf32() -> tuple[Any, Any]:
+        with tf32(True):
+            return call()
+
+    return with_tf32
 
 
 def _cuda_graph(module: torch.nn.Module, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
@@ -183,17 +198,26 @@ def _export(batch: int, path: Path) -> Path:
     return path
 
 
-def _providers(folder: Path, stream: Any) -> list[tuple[str, str, list]]:
-    """Return name, precision and provider list of each ONNX Runtime variant."""
-    own = {'device_id': 0, 'user_compute_stream': str(stream.cuda_stream)}
+def onnx_variants(folder: Path, stream: int) -> list[tuple[str, str, list]]:
+    """
+    Return name, precision and provider list of each ONNX Runtime variant.
+
+    ONNX Runtime has no option for TensorRT's use of TF32: its engines without float16 use TF32
+    unless the environment switches it off.
+    """
+    own = {'device_id': 0, 'user_compute_stream': str(stream)}
     cuda = {**own, 'use_tf32': 0, 'cudnn_conv_algo_search': 'EXHAUSTIVE'}
     cache = {'trt_engine_cache_enable': True, 'trt_engine_cache_path': str(folder)}
-    found: list[tuple[str, str, list]] = [
-        ('ONNX Runtime CUDA, float32', 'float32', [('CUDAExecutionProvider', cuda)]),
-        ('ONNX Runtime CUDA, CUDA graph, float32', 'float32',
-         [('CUDAExecutionProvider', {**cuda, 'enable_cuda_graph': 1})]),
-    ]  # fmt: skip
-    for precision, half in (('float32', False), ('float16', True)):
+    found: list[tuple[str, str, list]] = []
+    for precision in ('float32',) if tf32_is_off() else ('float32', 'tf32'):
+        settings = {**cuda, 'use_tf32': int(precision == 'tf32')}
+        found += [
+            (f'ONNX Runtime CUDA, {precision}', precision, [('CUDAExecutionProvider', settings)]),
+            (f'ONNX Runtime CUDA, CUDA graph, {precision}', precision,
+             [('CUDAExecutionProvider', {**settings, 'enable_cuda_graph': 1})]),
+        ]  # fmt: skip
+    full = 'float32' if tf32_is_off() else 'tf32'
+    for precision, half in ((full, False), ('float16', True)):
         for graph in (False, True):
             name = f'TensorRT, {"CUDA graph, " if graph else ""}{precision}'
             settings = {

@@ -17,7 +17,13 @@ from model_factory import make_model
 from benchmarks.harness.inputs import make_image
 from benchmarks.harness.results import Series
 from benchmarks.suites.gpu import pipeline
-from benchmarks.suites.gpu.baselines import PYTORCH, device_module, product_network
+from benchmarks.suites.gpu.baselines import (
+    PYTORCH,
+    device_module,
+    onnx_variants,
+    product_network,
+)
+from benchmarks.suites.gpu.device_limits import WIDTHS, tf32
 from benchmarks.suites.gpu.layer_costs import Floors
 from benchmarks.suites.gpu.suite import NAIVE, Row, batch_metrics, copy_bytes, rows_table
 from benchmarks.suites.network.machine_limits import torch_threads
@@ -122,3 +128,22 @@ def test_the_device_module_computes_what_the_exported_network_does(precision, ch
         assert (labels[index] != want_labels[0]).float().mean() <= (1e-3 if exact else 0.15)
         error = (depth[index] - want_depth[0]).square().mean().sqrt()
         assert error / want_depth.square().mean().sqrt() <= (1e-5 if exact else 0.15)
+
+
+def test_tf32_is_reported_beside_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv('NVIDIA_TF32_OVERRIDE', raising=False)
+    variants = onnx_variants(tmp_path, 7)
+    assert len({name for name, _, _ in variants}) == len(variants)
+    assert {precision for _, precision, _ in variants} == {'float32', 'tf32', 'float16'}
+    for name, precision, ((provider, settings), *_) in variants:
+        assert precision in WIDTHS and precision in name
+        if provider == 'CUDAExecutionProvider':
+            assert settings['use_tf32'] == (precision == 'tf32')
+    monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', '0')
+    assert {precision for _, precision, _ in onnx_variants(tmp_path, 7)} == {'float32', 'float16'}
+
+
+def test_tf32_is_off_after_its_block():
+    with tf32(True):
+        assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+    assert not (torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
