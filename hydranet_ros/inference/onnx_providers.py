@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from hydranet_ros.errors import ProviderError
+from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.node_assignment import assignment_note
 from hydranet_ros.inference.nvidia import driver_problem
 from hydranet_ros.inference.onnx_libraries import load_tensorrt
@@ -22,7 +24,9 @@ from hydranet_ros.inference.onnx_session import (
 )
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.session import SessionRequest
-from hydranet_ros.inference.tensorrt_cache import cache_folder
+from hydranet_ros.inference.tensorrt_cache import cache_folder, discard_engines
+
+logger = logging.getLogger(__name__)
 
 
 class OnnxProvider:
@@ -182,17 +186,34 @@ class TensorrtProvider(CudaProvider):
             # ONNX Runtime has no option for TensorRT's use of TF32, which is on by default.
             os.environ['NVIDIA_TF32_OVERRIDE'] = '0'
 
-    def session_options(
-        self, request: SessionRequest, placement: DevicePlacement | None
-    ) -> Mapping[str, Any]:
-        """Add the cache folders to the options of CUDA."""
+    def runtime_session(
+        self, request: SessionRequest, placement: DevicePlacement | None = None
+    ) -> Any:
+        """Return an ``onnxruntime.InferenceSession``; a damaged engine is built again."""
+        try:
+            return super().runtime_session(request, placement)
+        except ModelError as err:
+            folder = self.folder(request, placement)
+            if folder is None or not discard_engines(folder):
+                raise
+            logger.warning('The engine in %s is built again, it cannot be loaded: %s', folder, err)
+        return super().runtime_session(request, placement)
+
+    def folder(self, request: SessionRequest, placement: DevicePlacement | None) -> Path | None:
+        """Return the folder of the cached engine; ``None`` if it cannot be written."""
         options = request.options
-        folder = cache_folder(
+        return cache_folder(
             request.model, options.cache_directory,
             precision=request.precision, device=options.gpu,
             size=placement.size if placement is not None else request.size,
             runtime=import_runtime().__version__,
         )  # fmt: skip
+
+    def session_options(
+        self, request: SessionRequest, placement: DevicePlacement | None
+    ) -> Mapping[str, Any]:
+        """Add the cache folders to the options of CUDA."""
+        folder = self.folder(request, placement)
         values = super().session_options(request, placement)
         if folder is None:
             return values

@@ -56,6 +56,18 @@ def cache_folder(
     return None
 
 
+def discard_engines(folder: Path) -> bool:
+    """Delete the files of a cache folder; return whether there were any."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    try:
+        for path in files:
+            path.unlink()
+    except OSError as err:
+        logger.warning('The TensorRT engine %s cannot be deleted: %s', folder, err)
+        return False
+    return bool(files)
+
+
 def _hardware(device: int) -> str:
     """Return the GPU, its compute capability and the driver, for a file name."""
     driver = find_driver()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.errors import ProviderError
+from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.onnx_providers import CudaProvider, TensorrtProvider
 from hydranet_ros.inference.onnx_session import DevicePlacement
 from hydranet_ros.inference.options import EngineOptions
@@ -117,6 +117,38 @@ def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeyp
     assert made[1][0][1]['enable_cuda_graph']
     assert 'user_compute_stream' not in made[2][0][1]
     assert os.environ['NVIDIA_TF32_OVERRIDE'] == '0', 'float32 in TensorRT is float32'
+
+
+def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
+    import onnxruntime
+
+    from hydranet_ros.inference import onnx_providers
+
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
+    monkeypatch.setattr(onnx_providers, 'load_tensorrt', lambda: None)
+    given = request('float16', cache_directory=tmp_path)
+    folder = TensorrtProvider().folder(given, None)
+
+    class Fake:
+        def get_providers(self):
+            return ['TensorrtExecutionProvider']
+
+    def open_session(model, settings, providers, enable_fallback):
+        if (folder / 'x.engine').exists():
+            raise RuntimeError('could not deserialize the engine')
+        return Fake()
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', open_session)
+    (folder / 'x.engine').write_bytes(b'damaged')
+    assert isinstance(TensorrtProvider().runtime_session(given), Fake)
+    assert 'is built again' in caplog.text and list(folder.iterdir()) == []
+
+    def refuse(*arguments, **options):
+        raise RuntimeError('not a model')
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', refuse)
+    with pytest.raises(ModelError, match='not a model'):
+        TensorrtProvider().runtime_session(given)
 
 
 def test_a_gpu_without_a_driver_for_it_is_not_opened(monkeypatch):
