@@ -8,6 +8,7 @@ red, else 2 (road) where red is above 127, else 1; the confidence is the green c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from hydranet_ros.model_files.metadata import ClassInfo, ModelInfo
+from hydranet_ros.model_files.metadata import METADATA_KEY, ClassInfo, ModelInfo
+from hydranet_ros.model_files.selftest import SelfTest, self_test_image, self_test_size
 
 CLASSES = (
     ClassInfo(0, 'sky', (128, 128, 128), False),
@@ -45,12 +47,15 @@ def make_model(
     *,
     tasks: Sequence[str] = ('segmentation', 'depth'),
     metadata: bool = True,
+    self_test: bool | SelfTest = True,
     heavy_confidence: bool = False,
     **changes: Any,
 ) -> Path:
     """
     Write a model file and return its path.
 
+    :param self_test: ``False`` writes metadata of format 1, which have none; a self-test replaces
+        the right one.
     :param heavy_confidence: let the confidence branch alone take much longer than the rest.
     :param changes: fields of :class:`~hydranet_ros.model_files.metadata.ModelInfo`.
     """
@@ -67,7 +72,7 @@ def make_model(
     graph = helper.make_graph(nodes, 'test', [image], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8)
     if metadata:
-        helper.set_model_props(model, model_info(tasks, **changes).to_metadata())
+        helper.set_model_props(model, _metadata(tasks, self_test, changes))
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
     return path
@@ -80,15 +85,43 @@ def make_truncated_model(path: Path, share: float = 0.5) -> Path:
     return path
 
 
+def _metadata(
+    tasks: Sequence[str], self_test: bool | SelfTest, changes: dict[str, Any]
+) -> dict[str, str]:
+    if not self_test:
+        texts = model_info(tasks, **changes, format_version=1).to_metadata()
+        values = json.loads(texts[METADATA_KEY])
+        old = {k: v for k, v in values.items() if k not in ('form', 'self_test', 'digest')}
+        return {METADATA_KEY: json.dumps(old)}
+    if self_test is True:
+        size = self_test_size(changes.get('native_size', NATIVE_SIZE))
+        self_test = SelfTest.from_outputs(size, expected_outputs(self_test_image(*size), tasks))
+    return model_info(tasks, **changes, self_test=self_test).to_metadata()
+
+
+def expected_outputs(
+    image: NDArray[np.uint8], tasks: Sequence[str] = ('segmentation', 'depth')
+) -> dict[str, NDArray]:
+    """Return the outputs of the test model for an image (H, W, 3), by name."""
+    found: dict[str, NDArray] = {}
+    if 'segmentation' in tasks:
+        found |= {'labels': expected_labels(image), 'confidence': image[..., 1]}
+    if 'depth' in tasks:
+        found['depth'] = expected_depth(image)
+    if 'normals' in tasks:
+        found['normals'] = np.broadcast_to(np.array([0, 0, -1], np.float32), image.shape)
+    return found
+
+
 def expected_labels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what the test model answers."""
+    """Return the labels that the test model predicts, (H, W)."""
     red, _, blue = np.moveaxis(image.astype(np.int32), -1, 0)
     ground = np.where(red > 127, 2, 1)
     return np.where((blue > 127) & (blue > red), 0, ground).astype(np.uint8)
 
 
 def expected_depth(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what the test model answers."""
+    """Return the depth that the test model predicts, (H, W) in meters."""
     return image[..., 0].astype(np.float32) * np.float32(10 / 255) + np.float32(1)
 
 

@@ -137,7 +137,7 @@ def test_a_later_session_for_other_outputs_proves_itself_too(monkeypatch, model,
 
 
 def test_a_file_without_self_test_is_compared_with_the_cpu(monkeypatch, tmp_path):
-    old = make_model(tmp_path / 'old.onnx', self_test=None)
+    old = make_model(tmp_path / 'old.onnx', self_test=False)
     use(monkeypatch, Spoiled(far))
     found = Engine(old, EngineOptions(cache_directory=tmp_path), report=print)
     assert found.provider == 'cpu'
@@ -147,7 +147,7 @@ def test_a_file_without_self_test_is_compared_with_the_cpu(monkeypatch, tmp_path
 
 
 def test_a_file_without_self_test_runs_on_the_cpu_with_one_warning(tmp_path):
-    old = make_model(tmp_path / 'old.onnx', self_test=None)
+    old = make_model(tmp_path / 'old.onnx', self_test=False)
     found = Engine(old, EngineOptions('cpu'))
     assert len(found.warnings) == 1 and 'has no self-test' in found.warnings[0]
 
