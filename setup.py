@@ -26,6 +26,10 @@ def share(folder: str) -> list:
     return [(f'share/{PACKAGE}/{parent}', files) for parent, files in sorted(groups.items())]
 
 
+ONNX_RUNTIME = 'onnxruntime>=1.18,<2'
+CUDA_12 = 'python_version < "3.11"'
+CUDA_13 = 'python_version >= "3.11"'
+
 EXTRAS = {
     'ros': [
         'ros-rclpy[fastrtps]>=7.1.6,<10',
@@ -36,12 +40,25 @@ EXTRAS = {
         'ros-nav-msgs>=5.3,<6',
         'ros-rosgraph-msgs>=2.0,<3',
     ],
-    'cpu': ['onnxruntime>=1.18,<2'],
+    'cpu': [ONNX_RUNTIME],
+    # OpenVINO's own runtime: onnxruntime-openvino would overwrite the module onnxruntime.
+    'openvino': ['openvino>=2025.0,<2027', ONNX_RUNTIME],
+    # ONNX Runtime and CuPy must use the same major version of CUDA. Python 3.10 has ONNX Runtime
+    # up to 1.23 only, which uses CUDA 12. From 1.27 on ONNX Runtime uses CUDA 13; the extras of
+    # 1.27 itself name packages that NVIDIA renamed. CuPy 13 is for NumPy 1, see constraints-ros.
     'gpu': [
-        'onnxruntime-gpu[cuda,cudnn]>=1.22,<2',
-        'tensorrt>=10.9,<12',
-        'cupy-cuda13x>=14,<15',
-        'nvidia-cuda-nvrtc>=13,<14',
+        f'onnxruntime-gpu[cuda,cudnn]>=1.23.2,<1.24; {CUDA_12}',
+        f'cupy-cuda12x>=13.6,<15; {CUDA_12}',
+        f'nvidia-cuda-nvrtc-cu12>=12.6,<13; {CUDA_12}',
+        f'onnxruntime-gpu[cuda,cudnn]>=1.28,<2; {CUDA_13}',
+        f'cupy-cuda13x>=13.6,<15; {CUDA_13}',
+        f'nvidia-cuda-nvrtc>=13,<14; {CUDA_13}',
+    ],
+    # ONNX Runtime loads libnvinfer.so.10. These packages fetch their libraries from NVIDIA's own
+    # index while pip installs them, so they are not a part of "gpu".
+    'tensorrt': [
+        f'tensorrt-cu12>=10.9,<11; {CUDA_12}',
+        f'tensorrt-cu13>=10.15,<11; {CUDA_13}',
     ],
     'train': [
         'torch>=2.6,<3',
