@@ -48,6 +48,7 @@ def command(
     preset: Annotated[str, typer.Option(help='Preset of the classes of a checkpoint.')] = '',
     domain: options.DomainOption = '',
     provider: options.ProviderOption = 'auto',
+    precision: options.PrecisionOption = 'float32',
     data: options.DataOption = [],  # noqa: B006
 ) -> None:  # fmt: skip
     """Evaluate a model on data sets. Prints segmentation, depth and normal metrics."""
@@ -57,7 +58,9 @@ def command(
 
     stopped = run_eval(
         model, sources, EvalOptions(crop, min_depth, max_depth, adverse, seed, limit),
-        model_options={'preset': preset, 'domain': domain, 'provider': provider},
+        model_options={
+            'preset': preset, 'domain': domain, 'provider': provider, 'precision': precision,
+        },
         roots=roots, json_file=json_file, sheet=sheet,
     )  # fmt: skip
     if stopped:

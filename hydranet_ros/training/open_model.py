@@ -91,7 +91,9 @@ def open_checkpoint(
     return OpenedCheckpoint(network, checkpoint.origin, preset, domain, facts, device)
 
 
-def open_engine(path: Path, provider: str = 'auto', threads: int = 0) -> Engine:
+def open_engine(
+    path: Path, provider: str = 'auto', threads: int = 0, precision: str = 'float32'
+) -> Engine:
     """
     Open an exported model; log a warning for each better provider that cannot be used.
 
@@ -100,7 +102,7 @@ def open_engine(path: Path, provider: str = 'auto', threads: int = 0) -> Engine:
     """
     from hydranet_ros.inference.engine import Engine, EngineOptions
 
-    engine = Engine(path, EngineOptions(provider=provider, threads=threads))
+    engine = Engine(path, EngineOptions(provider, precision, threads))
     log_warnings(engine.warnings)
     return engine
 

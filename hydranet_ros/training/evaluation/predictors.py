@@ -57,6 +57,7 @@ def load_model(
     preset: str = '',
     domain: str = '',
     provider: str = 'auto',
+    precision: str = 'float32',
     threads: int = 0,
     classes: tuple[ClassInfo, ...] = (),
 ) -> LoadedModel:
@@ -66,7 +67,8 @@ def load_model(
     :param name: a path, or the name of a model file that the node would find.
     :param preset: of a checkpoint; see :func:`~hydranet_ros.training.open_model.open_checkpoint`.
     :param domain: of a checkpoint.
-    :param provider: ONNX Runtime's, for an exported model.
+    :param provider: of an exported model.
+    :param precision: of an exported model.
     :param threads: ONNX Runtime's; 0 for all cores.
     :param classes: classes of the data to be measured.
     :raises HydranetError: if the file cannot be used, giving the reason.
@@ -77,11 +79,11 @@ def load_model(
         raise ModelError(
             f'{name} contains its own classes and ranges. Remove --preset and --domain.'
         )
-    return _load_exported(find_model(name), provider, threads)
+    return _load_exported(find_model(name), provider, threads, precision)
 
 
-def _load_exported(path: Path, provider: str, threads: int) -> LoadedModel:
-    engine = open_engine(path, provider, threads)
+def _load_exported(path: Path, provider: str, threads: int, precision: str) -> LoadedModel:
+    engine = open_engine(path, provider, threads, precision)
     info = engine.info
     outputs = frozenset(OUTPUT_OF_TASK[task] for task in info.tasks)
 
@@ -90,7 +92,8 @@ def _load_exported(path: Path, provider: str, threads: int) -> LoadedModel:
         return {name: getattr(prediction, name) for name in outputs}
 
     facts = {
-        'kind': 'exported', 'provider': engine.provider, 'preset': info.preset,
+        'kind': 'exported', 'provider': engine.provider, 'precision': engine.precision,
+        'preset': info.preset,
         'domain': info.domain, 'encoder': info.encoder, 'weights_sha256': info.weights_sha256,
         'training_data': info.training_data, 'license': info.license,
     }  # fmt: skip
