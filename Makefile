@@ -22,19 +22,19 @@ demo:
 	@$(BIN)/hydranet demo -o demo $(if $(filter-out 0,$(FRAMES)),--frames $(FRAMES))
 
 test:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' $(ARGS)
 
 test-slow:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/mypy
 
 docs:
@@ -42,11 +42,11 @@ docs:
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes bench
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes bench
 	@$(BIN)/python -m benchmarks $(SUITES) --json bench/bench.json --plot bench/bench.png $(ARGS)
 
 mutation:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test mutation
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test mutation
 	@$(BIN)/python scripts/mutation_test.py --sample $(SAMPLE) $(ARGS)
 
 clean:

@@ -124,7 +124,7 @@ _EXTRAS = {
     'rclpy': 'ros', 'sensor_msgs': 'ros', 'std_msgs': 'ros', 'diagnostic_msgs': 'ros',
     'rosgraph_msgs': 'ros', 'lifecycle_msgs': 'ros', 'torch': 'train', 'onnx': 'train',
     'mujoco': 'scenes', 'onnxruntime': 'cpu', 'tensorrt': 'gpu',
-    'matplotlib': 'bench', 'openvino': 'bench', 'threadpoolctl': 'bench',
+    'openvino': 'openvino', 'matplotlib': 'bench', 'threadpoolctl': 'bench',
 }  # fmt: skip
 
 
