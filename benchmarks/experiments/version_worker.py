@@ -23,7 +23,10 @@ import numpy as np
 
 LOCATIONS = {
     'Engine': ('hydranet_ros.inference.engine', 'hydranet_ros.engine'),
-    'EngineOptions': ('hydranet_ros.inference.providers', 'hydranet_ros.providers'),
+    'EngineOptions': (
+        'hydranet_ros.inference.options', 'hydranet_ros.inference.providers',
+        'hydranet_ros.providers',
+    ),
     'Perception': ('hydranet_ros.perception.pipeline', 'hydranet_ros.perception'),
     'Output': (
         'hydranet_ros.perception.outputs', 'hydranet_ros.perception.pipeline',

@@ -128,11 +128,7 @@ class SessionOpener:
         """Drop the candidate in use, or raise if there is no other."""
         text = _failure(self.candidate, err)
         if len(self._candidates) == 1:
-            if isinstance(err, ModelError):
-                raise err
-            requested = self._options.provider != AUTO
-            remedy = ' It was requested explicitly; set provider to auto.' if requested else ''
-            raise ProviderError(f'{self._models.given.path}: {text}{remedy}') from err
+            raise self._nothing_works({self.candidate: err}) from err
         self._candidates = self._candidates[1:]
         self._warn(f'{text} {self._instead()}')
 
@@ -203,7 +199,7 @@ class SessionOpener:
             except (ModelError, ProviderError) as err:
                 failures[candidate] = err
         if not sessions:
-            raise list(failures.values())[-1]
+            raise self._nothing_works(failures)
         times = _milliseconds(sessions, _measured_size(self._models.given), outputs)
         self._candidates = sorted(times, key=lambda item: times[item])
         best = self.candidate
@@ -215,6 +211,16 @@ class SessionOpener:
         cache.write({str(item): value for item, value in times.items()})
         self._report(f'{_ranking({str(k): v for k, v in times.items()})}; using {best}.')
         return Opened(sessions[best], best)
+
+    def _nothing_works(self, failures: Mapping[Candidate, HydranetError]) -> HydranetError:
+        """Return the error after the last candidate failed."""
+        *_, last = failures.values()
+        if isinstance(last, ModelError):
+            return last
+        texts = [_failure(candidate, err) for candidate, err in failures.items()]
+        if self._options.provider != AUTO:
+            texts.append('It was requested explicitly; set provider to auto.')
+        return ProviderError(f'{self._models.given.path}: {" ".join(texts)}')
 
     def _instead(self) -> str:
         best = self.candidate
