@@ -56,8 +56,15 @@ def list_candidates(models: ModelForms, options: EngineOptions) -> list[Candidat
 
 
 def unused_gpu_warning(candidates: list[Candidate], options: EngineOptions) -> str:
-    """Return a warning if this machine has an NVIDIA GPU that no candidate uses, else ``''``."""
-    if options.provider != AUTO or any(PROVIDERS[item.provider].on_gpu for item in candidates):
+    """Return a warning if an NVIDIA GPU is not used, or without TensorRT; else ``''``."""
+    if options.provider != AUTO:
+        return ''
+    names = [item.provider for item in candidates]
+    if 'cuda' in names:
+        reason = None if 'tensorrt' in names else PROVIDERS['tensorrt'].missing()
+        end = "To silence this warning, set provider to 'cuda'."
+        return f'TensorRT is not used: {reason}. {end}' if reason else ''
+    if any(PROVIDERS[name].on_gpu for name in names):
         return ''
     gpu = gpu_name(options.gpu if options.device.isdecimal() else 0)
     if not gpu and not available('cuda'):

@@ -2,15 +2,14 @@
 The libraries of CUDA, cuDNN and TensorRT that ONNX Runtime's GPU providers need.
 
 ONNX Runtime's providers find them only if they are loaded already or in a system folder; pip
-installs them elsewhere. Not run on hardware yet.
+installs them elsewhere. Not run on hardware yet; the loading was tested with the wheel of
+onnxruntime-gpu 1.31 and with libraries compiled for the test.
 """
 
 from __future__ import annotations
 
 import ctypes
 import io
-import re
-from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
 from functools import lru_cache
 from importlib import import_module
@@ -18,13 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hydranet_ros.errors import ProviderError
+from hydranet_ros.inference.elf import needed_libraries
 from hydranet_ros.inference.nvidia import driver_loads
 
-INSTALL_TENSORRT = "pip install 'hydranet_ros[tensorrt]'"
-_LIBRARIES_PACKAGE = 'tensorrt_libs'
-_PROVIDER_LIBRARY = 'libonnxruntime_providers_tensorrt.so'
-_USUAL_MAJOR = 10
+_INSTALL = "pip install 'hydranet_ros[gpu]'"
+_INSTALL_TENSORRT = "pip install 'hydranet_ros[tensorrt]'"
+_OF_TENSORRT = ('libnvinfer', 'libnvonnxparser')
+_TENSORRT_PACKAGE = 'tensorrt_libs'
 
 
 @lru_cache(maxsize=1)
@@ -47,64 +46,46 @@ def preload_cuda(runtime: Any) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.startswith('Failed to load'))
 
 
-def load_tensorrt(folder: Path | None = None) -> None:
+def missing_library(provider: str, library: Path | None = None) -> str | None:
     """
-    Load TensorRT's libraries, before the first session.
+    Load the libraries that a provider needs, before the first session.
 
-    :param folder: where to look first; by default the package that pip installs.
-    :raises ProviderError: if one does not load.
+    :param provider: cuda or tensorrt.
+    :param library: the provider's library, by default that of the installed onnxruntime.
+    :returns: which one does not load and the remedy, or ``None``.
     """
-    major = tensorrt_major()
-    if folder is None:
-        folder = _package_folder()
-    for name in ('libnvinfer.so', 'libnvonnxparser.so'):
-        _load(f'{name}.{major}', folder)
+    folder = _tensorrt_folder() if provider == 'tensorrt' else None
+    for name in needed_libraries(library or _provider_library(provider)):
+        error = _load(name, folder)
+        if error:
+            remedy = _INSTALL_TENSORRT if name.startswith(_OF_TENSORRT) else _INSTALL
+            return f'the library {name} does not load ({error}). To install it: {remedy}'
+    return None
 
 
-def tensorrt_major(provider: Path | None = None) -> int:
-    """
-    Return the major version of TensorRT that ONNX Runtime's provider was built with.
-
-    :param provider: library of the provider, by default the installed one.
-    """
-    if provider is None:
-        spec = find_spec('onnxruntime')
-        places = spec.submodule_search_locations if spec is not None else None
-        provider = Path(next(iter(places or ['.'])), 'capi', _PROVIDER_LIBRARY)
-    try:
-        found = re.search(rb'libnvinfer\.so\.(\d+)', provider.read_bytes())
-    except OSError:
-        return _USUAL_MAJOR
-    return int(found[1]) if found else _USUAL_MAJOR
+def _provider_library(provider: str) -> Path:
+    spec = find_spec('onnxruntime')
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places or ['.'])), 'capi', f'libonnxruntime_providers_{provider}.so')
 
 
-def _package_folder() -> Path | None:
+def _tensorrt_folder() -> Path | None:
     """Return the folder of pip's TensorRT libraries, loaded by their own package; or ``None``."""
-    spec = find_spec(_LIBRARIES_PACKAGE)
+    spec = find_spec(_TENSORRT_PACKAGE)
     if spec is None:
         return None
-    # The package loads all of its libraries, the builder's resources too. What it cannot load
-    # is reported by name below.
+    # The package loads all of its libraries, those that build engines too. What is needed and
+    # did not load is found afterwards, by name.
     with suppress(Exception):
-        import_module(_LIBRARIES_PACKAGE)
+        import_module(_TENSORRT_PACKAGE)
     return Path(next(iter(spec.submodule_search_locations or ['.'])))
 
 
-def _load(name: str, folder: Path | None) -> None:
-    errors: list[str] = []
-    for path in _places(name, folder):
-        try:
-            ctypes.CDLL(path)
-        except OSError as err:
-            errors.append(str(err))
-        else:
-            return
-    raise ProviderError(
-        f"TensorRT's library {name} does not load: {errors[0]}. To install it: {INSTALL_TENSORRT}."
-    )
-
-
-def _places(name: str, folder: Path | None) -> Iterator[str]:
-    if folder is not None and (folder / name).is_file():
-        yield str(folder / name)
-    yield name
+def _load(name: str, folder: Path | None) -> str:
+    """Load a library, from the folder if it is there; return the error or an empty string."""
+    inside = folder is not None and (folder / name).is_file()
+    try:
+        ctypes.CDLL(str(folder / name) if folder is not None and inside else name)
+    except OSError as err:
+        return str(err)
+    return ''

@@ -12,7 +12,7 @@ from typing import Any
 from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.node_assignment import assignment_note
 from hydranet_ros.inference.nvidia import driver_problem
-from hydranet_ros.inference.onnx_libraries import load_tensorrt
+from hydranet_ros.inference.onnx_libraries import missing_library
 from hydranet_ros.inference.onnx_session import (
     INSTALL_GPU,
     RUNTIME_NAMES,
@@ -113,8 +113,8 @@ class CudaProvider(OnnxProvider):
     graph_option = 'enable_cuda_graph'
 
     def missing(self) -> str | None:
-        """Return why the wheel lacks this provider or no driver can run it, or ``None``."""
-        return super().missing() or driver_problem(_cuda_version())
+        """Return why the wheel, the driver or a library is missing, or ``None``."""
+        return super().missing() or driver_problem(_cuda_version()) or missing_library(self.name)
 
     def runtime_session(
         self, request: SessionRequest, placement: DevicePlacement | None = None
@@ -129,11 +129,13 @@ class CudaProvider(OnnxProvider):
 
     def prepare(self, request: SessionRequest) -> None:
         """
-        Check the driver before the first session.
+        Check the driver and load libraries before the first session.
 
-        :raises ProviderError: if there is no such GPU or its driver is too old.
+        :raises ProviderError: if there is no such GPU, its driver is too old, or a library does
+            not load.
         """
         problem = driver_problem(_cuda_version(), request.options.gpu)
+        problem = problem or missing_library(self.name)
         if problem:
             raise ProviderError(problem)
 
@@ -176,12 +178,11 @@ class TensorrtProvider(CudaProvider):
 
     def prepare(self, request: SessionRequest) -> None:
         """
-        Load TensorRT's libraries too.
+        Switch off TF32 for float32 too.
 
-        :raises ProviderError: if one does not load.
+        :raises ProviderError: if a driver or a library is missing.
         """
         super().prepare(request)
-        load_tensorrt()
         if request.precision == 'float32':
             # ONNX Runtime has no option for TensorRT's use of TF32, which is on by default.
             os.environ['NVIDIA_TF32_OVERRIDE'] = '0'

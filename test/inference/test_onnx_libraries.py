@@ -9,46 +9,53 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.nvidia import driver_loads
-from hydranet_ros.inference.onnx_libraries import load_tensorrt, preload_cuda, tensorrt_major
+from hydranet_ros.inference.onnx_libraries import missing_library, preload_cuda
 
 
-def compile_library(path: Path) -> Path:
+def compile_library(path: Path, *needs: Path) -> Path:
     compiler = shutil.which('gcc') or shutil.which('cc')
     if compiler is None:
         pytest.skip('no C compiler: apt install gcc')
+    path.parent.mkdir(exist_ok=True)
     source = path.with_suffix('.c')
     source.write_text('int library;', encoding='utf-8')
-    name = f'-Wl,-soname,{path.name}'
-    subprocess.run([compiler, '-shared', '-fPIC', name, '-o', path, source], check=True)
+    options = ['-shared', '-fPIC', '-Wl,--no-as-needed', f'-Wl,-soname,{path.name}']
+    subprocess.run([compiler, *options, '-o', path, source, *needs], check=True)
     return path
 
 
-def test_the_version_of_tensorrt_is_the_one_that_the_provider_needs(tmp_path):
-    provider = tmp_path / 'provider.so'
-    provider.write_bytes(b'\x7fELF\x00libcudart.so.13\x00libnvinfer.so.42\x00libc.so.6\x00')
-    assert tensorrt_major(provider) == 42
-    provider.write_bytes(b'nothing')
-    assert tensorrt_major(provider) == tensorrt_major(tmp_path / 'missing.so') == 10
+def compile_provider(folder: Path) -> Path:
+    """Return a library that needs a libnvinfer beside it."""
+    return compile_library(folder / 'p.so', compile_library(folder / 'libnvinfer.so.10'))
 
 
 def test_a_library_that_does_not_load_is_named_with_the_remedy(tmp_path):
-    (tmp_path / f'libnvinfer.so.{tensorrt_major()}').write_bytes(b'not a library')
-    with pytest.raises(ProviderError, match=r'libnvinfer\.so\.\d+ does not load: .*\[tensorrt\]'):
-        load_tensorrt(tmp_path)
+    provider = compile_provider(tmp_path)
+    (tmp_path / 'libnvinfer.so.10').unlink()
+    text = missing_library('tensorrt', provider)
+    assert text.startswith('the library libnvinfer.so.10 does not load (')
+    assert text.endswith("To install it: pip install 'hydranet_ros[tensorrt]'")
+    other = compile_library(tmp_path / 'q.so', compile_library(tmp_path / 'libcublas.so.99'))
+    (tmp_path / 'libcublas.so.99').unlink()
+    assert missing_library('cuda', other).endswith("pip install 'hydranet_ros[gpu]'")
 
 
-def test_libraries_of_a_folder_are_loaded(tmp_path):
-    for name in ('libnvinfer', 'libnvonnxparser'):
-        compile_library(tmp_path / f'{name}.so.{tensorrt_major()}')
+def test_a_provider_that_is_not_installed_needs_nothing(tmp_path):
+    assert missing_library('cuda', tmp_path / 'missing.so') is None
+
+
+def test_the_libraries_of_the_package_of_pip_are_loaded(tmp_path):
+    provider = compile_provider(tmp_path / 'tensorrt_libs')
+    (tmp_path / 'tensorrt_libs' / '__init__.py').write_text('loaded = True')
     script = (
-        'from pathlib import Path; import ctypes, sys\n'
-        'from hydranet_ros.inference.onnx_libraries import load_tensorrt, tensorrt_major\n'
-        'load_tensorrt(Path(sys.argv[1]))\n'
-        "ctypes.CDLL(f'libnvinfer.so.{tensorrt_major()}')\n"
+        'import sys, ctypes; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n'
+        'from hydranet_ros.inference.onnx_libraries import missing_library\n'
+        "assert missing_library('tensorrt', Path(sys.argv[2])) is None\n"
+        "assert sys.modules['tensorrt_libs'].loaded\n"
+        "ctypes.CDLL('libnvinfer.so.10')\n"
     )
-    subprocess.run([sys.executable, '-c', script, tmp_path], check=True, timeout=60)
+    subprocess.run([sys.executable, '-c', script, tmp_path, provider], check=True, timeout=60)
 
 
 class Runtime:

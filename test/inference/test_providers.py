@@ -96,7 +96,7 @@ def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeyp
     made = []
     monkeypatch.setattr(onnx_providers, 'available', lambda name: True)
     monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
-    monkeypatch.setattr(onnx_providers, 'load_tensorrt', lambda: None)
+    monkeypatch.setattr(onnx_providers, 'missing_library', lambda name: None)
     monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', '')
     monkeypatch.setattr(
         onnxruntime, 'InferenceSession',
@@ -125,7 +125,7 @@ def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
     from hydranet_ros.inference import onnx_providers
 
     monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
-    monkeypatch.setattr(onnx_providers, 'load_tensorrt', lambda: None)
+    monkeypatch.setattr(onnx_providers, 'missing_library', lambda name: None)
     given = request('float16', cache_directory=tmp_path)
     folder = TensorrtProvider().folder(given, None)
 
@@ -165,6 +165,29 @@ def test_a_gpu_without_a_driver_for_it_is_not_opened(monkeypatch):
     monkeypatch.setattr(candidates, 'gpu_name', lambda number: '')
     warning = candidates.unused_gpu_warning(rest, EngineOptions())
     assert 'GPU is not used: the driver is old.' in warning
+
+
+def test_a_library_that_does_not_load_is_a_reason_before_a_session_is_opened(monkeypatch):
+    from hydranet_ros.inference import candidates, onnx_providers
+
+    monkeypatch.setattr(onnx_providers, 'available', lambda name: True)
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
+    monkeypatch.setattr(
+        onnx_providers, 'missing_library',
+        lambda name: 'libnvinfer is missing' if name == 'tensorrt' else None,
+    )  # fmt: skip
+    assert TensorrtProvider().missing() == 'libnvinfer is missing'
+    assert CudaProvider().missing() is None
+    with pytest.raises(ProviderError, match='libnvinfer is missing'):
+        TensorrtProvider().open(request())
+    rest = [candidates.Candidate(name, 'float32') for name in ('cuda', 'cpu')]
+    warning = candidates.unused_gpu_warning(rest, EngineOptions())
+    assert warning == (
+        'TensorRT is not used: libnvinfer is missing. To silence this warning, set provider to '
+        "'cuda'."
+    )
+    rest.insert(0, candidates.Candidate('tensorrt', 'float16'))
+    assert candidates.unused_gpu_warning(rest, EngineOptions()) == ''
 
 
 def test_a_cache_that_cannot_be_written_gives_no_cache_options(tmp_path):
