@@ -121,6 +121,8 @@ class Engine:
                 self._device_sessions.clear()
                 self._opener.reject(err)
         opened = self._opener.choose_fastest(usual)
+        if not self._opener.provider.on_gpu:
+            self._device_warnings = ()
         if not self._compiles:
             self._sessions.get(self._key(usual, None), lambda: opened.session)
         for note in opened.session.notes:

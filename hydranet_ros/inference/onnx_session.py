@@ -33,6 +33,8 @@ INSTALL_GPU = (
 )
 Providers = Sequence[tuple[str, Mapping[str, Any]]]
 RECORD_ASSIGNMENT = 'session.record_ep_graph_assignment_info'
+_OF_THE_GPU = re.compile('CUDA (failure|error)|CUDNN|CUBLAS|provider option', re.IGNORECASE)
+"""Errors of the GPU or its driver, not of the model."""
 _ERRORS_ONLY = 3
 
 
@@ -117,6 +119,8 @@ def create_session(
             model, settings, providers=list(providers), enable_fallback=0
         )
     except Exception as err:
+        if providers[0][0] != RUNTIME_NAMES['cpu'] and _OF_THE_GPU.search(str(err)):
+            raise ProviderError(f'{providers[0][0]} failed: {first_line(err)}') from err
         raise ModelError(
             f'{source} ({len(model)} bytes) cannot be loaded: {first_line(err)}. If the file is '
             f'damaged, get it again. {REWRITE_HINT}'

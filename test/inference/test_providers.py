@@ -151,6 +151,22 @@ def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
         TensorrtProvider().runtime_session(given)
 
 
+def test_an_error_of_the_driver_is_not_one_of_the_model(monkeypatch):
+    import onnxruntime
+
+    from hydranet_ros.inference import onnx_providers
+
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
+    monkeypatch.setattr(onnx_providers, 'missing_library', lambda name: None)
+
+    def refuse(*arguments, **options):
+        raise RuntimeError('CUDA failure 36: API call is not supported in the installed driver')
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', refuse)
+    with pytest.raises(ProviderError, match='^CUDAExecutionProvider failed: CUDA failure 36'):
+        CudaProvider().runtime_session(request())
+
+
 def test_a_gpu_without_a_driver_for_it_is_not_opened(monkeypatch):
     from hydranet_ros.inference import candidates, onnx_providers
 
