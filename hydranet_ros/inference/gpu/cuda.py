@@ -147,15 +147,18 @@ def _import_cupy() -> Any:
     try:
         import cupy
     except Exception as err:  # a build for another NumPy raises errors of several classes
-        raise MissingDependencyError(import_problem(err, np.__version__, _cupy_version())) from err
+        raise MissingDependencyError(
+            import_problem(err, np.__version__, *_cupy_package())
+        ) from err
     return cupy
 
 
-def import_problem(err: Exception, numpy: str, cupy: str) -> str:
+def import_problem(err: Exception, numpy: str, package: str, cupy: str) -> str:
     """
     Return what an error of ``import cupy`` means and the remedy.
 
     :param numpy: version of NumPy.
+    :param package: name of CuPy's package.
     :param cupy: version of CuPy, empty if it is not installed.
     """
     if not cupy:
@@ -163,15 +166,16 @@ def import_problem(err: Exception, numpy: str, cupy: str) -> str:
     if int(cupy.split('.')[0]) >= _NEEDS_NUMPY_2 and numpy.startswith('1.'):
         return (
             f'CuPy {cupy} needs NumPy 2, and NumPy {numpy} is installed, which packages of ROS '
-            'from apt use: install CuPy 13, for example pip install "cupy-cuda13x<14".'
+            f"from apt use: install CuPy 13 with pip install '{package}<{_NEEDS_NUMPY_2}'."
         )
     return f"CuPy {cupy} cannot be imported ({err}): pip install 'hydranet_ros[gpu]'."
 
 
-def _cupy_version() -> str:
+def _cupy_package() -> tuple[str, str]:
+    """Return the name and version of CuPy's package, the version empty if there is none."""
     for name in _CUPY_PACKAGES:
         try:
-            return metadata.version(name)
+            return name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return ''
+    return _CUPY_PACKAGES[0], ''

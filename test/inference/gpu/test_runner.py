@@ -192,8 +192,8 @@ def test_an_engine_can_be_closed_after_a_failure_of_the_device(
 
 def test_a_cupy_for_another_numpy_is_named_with_the_remedy():
     err = ImportError('numpy.core.multiarray failed to import')
-    text = import_problem(err, '1.26.4', '14.0.1')
+    text = import_problem(err, '1.26.4', 'cupy-cuda12x', '14.0.1')
     assert text.startswith('CuPy 14.0.1 needs NumPy 2, and NumPy 1.26.4 is installed')
-    assert 'cupy-cuda13x<14' in text
-    assert 'is not installed' in import_problem(err, '1.26.4', '')
-    assert 'multiarray' in import_problem(err, '2.1.0', '14.0.1')
+    assert "'cupy-cuda12x<14'" in text
+    assert 'is not installed' in import_problem(err, '1.26.4', 'cupy', '')
+    assert 'multiarray' in import_problem(err, '2.1.0', 'cupy', '14.0.1')
