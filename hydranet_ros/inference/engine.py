@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.proving import output_shape, require_proof
 from hydranet_ros.inference.session import Session
 from hydranet_ros.inference.sessions import SessionOpener
+from hydranet_ros.model_files.metadata import INT8, ModelInfo
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineOptions', 'Prediction', 'build_engine']
 
@@ -125,7 +127,7 @@ class Engine:
             self._device_warnings = ()
         if not self._compiles:
             self._sessions.get(self._key(usual, None), lambda: opened.session)
-        for note in opened.session.notes:
+        for note in (*opened.session.notes, *_quantization_notes(self._opener.model.info)):
             self._report(f'{self.path.name}: {note}')
 
     @property
@@ -393,6 +395,17 @@ def _check(image: NDArray) -> None:
             f'The image has shape {image.shape} and dtype {image.dtype}; expected (H, W, 3) uint8 '
             'RGB.'
         )
+
+
+def _quantization_notes(info: ModelInfo) -> list[str]:
+    """Return a sentence on what INT8 changed when the file was written; none for float files."""
+    if info.form != INT8:
+        return []
+    labels, depth = (
+        info.metrics.get(f'int8_{name}_changed', math.nan) for name in ('labels', 'depth')
+    )
+    return [f'INT8 changed {labels:.1%} of the labels and depth by {depth:.1%} (median) when the '
+            'file was exported.']  # fmt: skip
 
 
 def _copied(found: Prediction) -> Prediction:

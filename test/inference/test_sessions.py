@@ -240,11 +240,17 @@ def test_int8_needs_the_quantized_form(tmp_path):
     path = make_model(tmp_path / 'model.onnx', self_test=self_test())
     with pytest.raises(ProviderError, match='no quantized form of model.onnx.*--int8'):
         Engine(path, EngineOptions('cpu', 'int8'))
-    make_model(tmp_path / 'model.int8.onnx', self_test=self_test(), form='int8')
+    changes = {'int8_labels_changed': 0.01, 'int8_depth_changed': 0.02}
+    make_model(tmp_path / 'model.int8.onnx', self_test=self_test(), form='int8', metrics=changes)
     found = Engine(path, EngineOptions('cpu', 'int8'))
     assert (found.precision, found._opener.model.path.name) == ('int8', 'model.int8.onnx')
-    given = Engine(tmp_path / 'model.int8.onnx', EngineOptions('cpu'))
+    lines: list[str] = []
+    given = Engine(tmp_path / 'model.int8.onnx', EngineOptions('cpu'), report=lines.append)
     assert given.precision == 'int8'
+    assert lines == [
+        'model.int8.onnx: INT8 changed 1.0% of the labels and depth by 2.0% (median) when the '
+        'file was exported.'
+    ]
     with pytest.raises(ProviderError, match='is quantized to int8, not float32'):
         Engine(tmp_path / 'model.int8.onnx', EngineOptions('cpu', 'float32'))
 
