@@ -65,7 +65,7 @@ def calls(
 
 def rows(times: Mapping[str, Series]) -> list[tuple[str, ...]]:
     """Return the rows of the table, with the ratio to the baseline of the same batch."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, series in times.items():
         candidate, _, count = name.rpartition(' x')
         baseline = times[f'{BASELINE} x{count}']
