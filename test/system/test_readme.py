@@ -59,10 +59,13 @@ COMMANDS = {
     "pip install 'cattrs>=23.2,<27'": Row(INSTALLS),
     'colcon build': Row(ROS),
     "pip install '.[cpu,ros]'": Row(INSTALLS),
+    "pip install '.[openvino,ros]'": Row(INSTALLS),
     "pip install '.[gpu,ros]'": Row('needs an NVIDIA GPU and gigabytes of downloads'),
     "pip install '.[train,cpu]'": Row(INSTALLS),
     "pip install '.[train,gpu]'": Row('needs an NVIDIA GPU and gigabytes of downloads'),
     'ros2 launch hydranet_ros street.launch.py image:=/front/image_raw rviz:=true': Row(ROS),
+    'hydranet doctor': Row(needs='rclpy'),
+    'hydranet doctor --full': Row('takes up to ten minutes; test/doctor runs its steps'),
     'source .venv/bin/activate': Row('the tests run in the environment already'),
     'hydranet run street --ros-args -r image:=/front/image_raw': Row(
         until='active: /front/image_raw', needs='rclpy'
