@@ -45,7 +45,8 @@ EXTRAS = {
     'openvino': ['openvino>=2025.0,<2027', ONNX_RUNTIME],
     # ONNX Runtime and CuPy must use the same major version of CUDA. Python 3.10 has ONNX Runtime
     # up to 1.23 only, which uses CUDA 12. From 1.27 on ONNX Runtime uses CUDA 13; the extras of
-    # 1.27 itself name packages that NVIDIA renamed. CuPy 13 is for NumPy 1, see constraints-ros.
+    # 1.27 itself name packages that NVIDIA renamed. The range of CuPy includes 13.6, the last one
+    # for NumPy 1, which the ROS packages of apt need; CuPy 14 needs NumPy 2. See constraints-ros.
     'gpu': [
         f'onnxruntime-gpu[cuda,cudnn]>=1.23.2,<1.24; {CUDA_12}',
         f'cupy-cuda12x>=13.6,<15; {CUDA_12}',
