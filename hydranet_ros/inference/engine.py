@@ -142,6 +142,11 @@ class Engine:
         return self._opener.candidate.provider
 
     @property
+    def file(self) -> Path:
+        """Return the file in use: the given one, or the provider's own form beside it."""
+        return self._opener.model.path
+
+    @property
     def precision(self) -> str:
         """Return the precision in use."""
         return self._opener.candidate.precision

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydranet_ros.errors import ModelNotFoundError
+from hydranet_ros.model_files.forms import sibling
 from hydranet_ros.model_files.preset import ModelChoice, Preset
 from hydranet_ros.resources import share_directory, user_model_directory
 
@@ -50,7 +51,8 @@ def find_model(name: str) -> Path:
     Return the path of a model file given by path or by name.
 
     A name with a folder in it is a path. A bare NAME.onnx is looked up in the working folder, then
-    in :func:`model_directories` as NAME.onnx and as NAME/NAME.onnx.
+    in :func:`model_directories` as NAME.onnx and as NAME/NAME.onnx. The other forms of a model,
+    such as NAME.cpu.onnx, are in the same folder.
 
     :raises ModelNotFoundError: with the paths that were searched.
     """
@@ -60,7 +62,7 @@ def find_model(name: str) -> Path:
         candidates += [
             folder / part / given.name
             for folder in model_directories()
-            for part in ('', given.stem)
+            for part in ('', sibling(given, 'portable').stem)
         ]
     for path in candidates:
         if path.is_file():

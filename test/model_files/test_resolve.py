@@ -138,3 +138,8 @@ def test_a_name_with_a_folder_is_a_path_only(models: Path, relative: bool):
     with pytest.raises(ModelNotFoundError) as error:
         find_model(str(name if relative else models / name))
     assert str(models / 'mine.onnx') not in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['street.onnx', 'street.cpu.onnx'])
+def test_every_form_of_a_model_is_found_by_its_name(name):
+    assert find_model(name).name == name

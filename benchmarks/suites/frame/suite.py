@@ -93,7 +93,7 @@ def _rounds(options: BenchOptions) -> int:
 
 def _notes(engine: Engine) -> list[str]:
     return [
-        f'{NETWORK}: {engine.path.name} on {engine.provider}, from uint8 pixels to labels and '
+        f'{NETWORK}: {engine.file.name} on {engine.provider}, from uint8 pixels to labels and '
         'depth at full size, including upsampling and argmax.',
         f'{HEADS}: the same file without upsampling and argmax.',
         f'{FRAME}: from a received bgr8 Image to mask, depth and cloud, published with rclpy to '
@@ -173,7 +173,7 @@ def _heads(engine: Engine) -> Callable[[NDArray], None]:
     """Return a run of the network up to its heads."""
     from benchmarks.suites.network.runtimes import engine_session
 
-    model, heads = cut_at_heads(engine.path.read_bytes())
+    model, heads = cut_at_heads(engine.file.read_bytes())
     session = engine_session(model, engine.options.threads)
 
     def call(image: NDArray) -> None:

@@ -70,12 +70,12 @@ def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[n
 
 
 def shipped_model(options: BenchOptions, classes: int) -> Path | None:
-    """Return the model file of the options, or the street model; ``None`` unless 6 classes."""
+    """Return the given model, or the street model for the CPU; ``None`` unless 6 classes."""
     from hydranet_ros.model_files.resolve import find_model
 
     if classes != 6:
         return None
     try:
-        return options.model or find_model('street.onnx')
+        return options.model or find_model('street.cpu.onnx')
     except ModelNotFoundError:
         return None

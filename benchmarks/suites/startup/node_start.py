@@ -172,9 +172,10 @@ class NodeStarter:
         return _NodeProcess(self._command(), environment, self._timeout, checkout)
 
     def _command(self) -> list[str]:
-        command = [sys.executable, '-m', 'hydranet_ros', 'run', 'street']
+        command = [sys.executable, '-m', 'hydranet_ros', 'run', 'street', '--ros-args']
+        command += ['-p', 'provider:=cpu']
         if self._model is not None:
-            command += ['--ros-args', '-p', f'model:={self._model}']
+            command += ['-p', f'model:={self._model}']
         return command
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
