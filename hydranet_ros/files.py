@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -24,9 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     :raises OSError: if the folder is missing or not writable, or the disk is full.
     """
-    # A name of 255 bytes is the limit of most file systems.
-    name = f'.{path.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.part'
-    temporary = path.with_name(name)
+    temporary = _temporary(path)
     try:
         yield temporary
         _flush(temporary)
@@ -35,6 +35,49 @@ def atomic_path(path: Path) -> Iterator[Path]:
         # It may still exist after success: renaming one hard link to another does nothing.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_paths(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
+    """
+    Yield a temporary path for each path; when the block ends, all replace theirs, or none does.
+
+    As :func:`atomic_path`. If a file cannot be replaced, those replaced before it get their old
+    content back. Only SIGKILL or a power failure between two replacements leaves files of both.
+
+    :raises OSError: if a folder is missing or not writable, or the disk is full.
+    """
+    temporaries = tuple(map(_temporary, paths))
+    backups = tuple(map(_temporary, paths))
+    try:
+        yield temporaries
+        for temporary in temporaries:
+            _flush(temporary)
+        with ExitStack() as undo:
+            for temporary, path, backup in zip(temporaries, paths, backups):
+                undo.callback(_keep(path, backup))
+                os.replace(temporary, path)
+            undo.pop_all()
+    finally:
+        for leftover in (*temporaries, *backups):
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
+
+
+def _keep(path: Path, backup: Path) -> partial[object]:
+    """Keep the file of a path as a backup; return the function that restores the path."""
+    if not path.exists():
+        return partial(path.unlink, missing_ok=True)
+    try:
+        os.link(path, backup)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, backup)
+    return partial(os.replace, backup, path)
+
+
+def _temporary(path: Path) -> Path:
+    # A name of 255 bytes is the limit of most file systems.
+    return path.with_name(f'.{path.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.part')
 
 
 def _flush(path: Path) -> None:

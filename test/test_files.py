@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -12,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from hydranet_ros.files import atomic_path, remove_leftovers, sha256_of, write_atomically
+from hydranet_ros.files import (
+    atomic_path,
+    atomic_paths,
+    remove_leftovers,
+    sha256_of,
+    write_atomically,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -27,6 +34,11 @@ def run_python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, '-c', header + code], cwd=folder, capture_output=True, text=True,
         timeout=60, env={**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parent.parent)},
     )  # fmt: skip
+
+
+def refuse_link(*_: object) -> None:
+    """Fail as on a file system without hard links."""
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def test_the_new_content_replaces_the_old(tmp_path: Path) -> None:
@@ -115,6 +127,36 @@ def test_a_folder_without_write_permission_is_a_permission_error(tmp_path: Path)
     assert done.stdout.strip() == 'refused', done.stderr
     assert (folder / 'a.bin').read_bytes() == b'old'
     assert names(folder) == ['a.bin']
+
+
+@pytest.mark.parametrize('hard_links', [True, False])
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path, monkeypatch, hard_links):
+    if not hard_links:
+        monkeypatch.setattr(os, 'link', refuse_link)
+    old, new, folder = tmp_path / 'old.bin', tmp_path / 'new.bin', tmp_path / 'folder'
+    old.write_bytes(b'old')
+    folder.mkdir()
+    with pytest.raises(OSError), atomic_paths([old, new, folder]) as temporaries:
+        for temporary in temporaries:
+            temporary.write_bytes(b'new')
+    assert old.read_bytes() == b'old'
+    assert names(tmp_path) == ['folder', 'old.bin']
+    with atomic_paths([old, new]) as temporaries:
+        for temporary in temporaries:
+            temporary.write_bytes(b'new')
+        assert old.read_bytes() == b'old'
+    assert [path.read_bytes() for path in (old, new)] == [b'new', b'new']
+    assert names(tmp_path) == ['folder', 'new.bin', 'old.bin']
+
+
+def test_an_error_while_writing_several_files_leaves_the_old_ones(tmp_path):
+    old = tmp_path / 'old.bin'
+    old.write_bytes(b'old')
+    with pytest.raises(KeyboardInterrupt), atomic_paths([old, tmp_path / 'b']) as temporaries:
+        temporaries[0].write_bytes(b'new')
+        raise KeyboardInterrupt
+    assert old.read_bytes() == b'old'
+    assert names(tmp_path) == ['old.bin']
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

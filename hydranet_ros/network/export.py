@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import ExportError, MissingDependencyError
-from hydranet_ros.files import atomic_path
+from hydranet_ros.files import atomic_paths
 from hydranet_ros.model_files.forms import sibling
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.model_files.preset import ExportFacts, Preset
@@ -121,8 +120,8 @@ def export_checkpoint(
     paths = {form: sibling(output, form) for form in forms}
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            parts = {form: stack.enter_context(atomic_path(path)) for form, path in paths.items()}
+        with atomic_paths(list(paths.values())) as temporaries:
+            parts = dict(zip(paths, temporaries))
             found = []
             for form in ('portable', 'cpu'):
                 write_graph(module, parts[form], facts.native_size, info, form)

@@ -146,6 +146,17 @@ def test_a_graph_that_disagrees_leaves_the_old_file(official_checkpoint, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ['o.onnx']
 
 
+def test_a_form_that_cannot_be_written_leaves_the_old_files(official_checkpoint, tmp_path):
+    """The form for the CPU is the second file; a folder is in its place."""
+    out = tmp_path / 'out'
+    (out / 'o.cpu.onnx').mkdir(parents=True)
+    (out / 'o.onnx').write_bytes(b'old')
+    with pytest.raises(ExportError, match=r'o\.onnx cannot be written.*No file was written'):
+        export(official_checkpoint, 'street', out / 'o.onnx')
+    assert (out / 'o.onnx').read_bytes() == b'old'
+    assert sorted(path.name for path in out.iterdir()) == ['o.cpu.onnx', 'o.onnx']
+
+
 def test_an_output_that_cannot_be_written_is_named(official_checkpoint, tmp_path: Path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(ExportError, match=r'o\.onnx cannot be written.*No file was written'):
