@@ -12,7 +12,7 @@ from reference_network import ReferenceNetwork, random_reference
 
 from hydranet_ros.network.checkpoint_layouts import HEADS, from_official
 from hydranet_ros.network.checkpoints import Checkpoint
-from hydranet_ros.network.export_comparison import open_reference_session
+from hydranet_ros.network.export_comparison import comparison_image, open_reference_session
 from hydranet_ros.network.hydranet import HydraNet, HydraNetConfig, build_hydranet
 from hydranet_ros.resources import config_file
 
@@ -53,6 +53,24 @@ def random_resnet(tasks: tuple[str, ...], align_corners: bool = True) -> HydraNe
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.normal_(module.running_mean, std=0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+def amplifying_network() -> HydraNet:
+    """
+    Return the official structure with weights by He et al. and batch statistics of an image.
+
+    It amplifies rounding: in float32 its depth is a few millimeters off.
+    """
+    torch.manual_seed(0)
+    network = build_hydranet(HydraNetConfig(num_classes=6))
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None  # the mean of all batches
+    with torch.no_grad():
+        network.train()(network.normalize(torch.from_numpy(comparison_image(96, 128))[None]))
     return network.eval()
 
 

@@ -77,7 +77,7 @@ def compare_graph(
     PyTorch in float32 and in float64: some networks amplify rounding.
 
     :param names: of the outputs, in the order of the graph.
-    :raises ExportError: if a difference exceeds what is allowed, or is NaN.
+    :raises ExportError: if a difference exceeds what is allowed, or is not finite.
     """
     session = open_reference_session(path)
     worst = dict.fromkeys(TOLERANCES, 0.0)
@@ -88,7 +88,7 @@ def compare_graph(
             difference = _difference(name, exact, values[0])
             own = _difference(name, exact, reference.rounded[name])
             allowed = max(TOLERANCES[name], _ROUNDING_FACTOR * own)
-            if not difference <= allowed:
+            if not difference <= allowed or not np.isfinite(difference):
                 raise ExportError(
                     f'The {name} of the exported graph differ from PyTorch by {difference:.3g}; '
                     f'allowed: {allowed:.3g}. {_worst_pixel(name, exact, values[0])} No file was '

@@ -8,12 +8,15 @@ import pytest
 torch = pytest.importorskip('torch', reason='PyTorch is not installed (extra: train)')
 pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
 
-from network_tools import official_network
+from model_factory import model_info
+from network_tools import amplifying_network, official_network
 
 from hydranet_ros.errors import ExportError
+from hydranet_ros.network.export import write_graph
 from hydranet_ros.network.export_comparison import (
     TOLERANCES,
     GraphDifferences,
+    Reference,
     compare_graph,
     comparison_image,
     reference_outputs,
@@ -130,3 +133,29 @@ def test_a_graph_as_exact_as_pytorch_in_float32_is_accepted(tmp_path):
     assert found.depth > TOLERANCES['depth']
     with pytest.raises(ExportError, match='depth of the exported graph differ'):
         compare_graph(write_amplifying(tmp_path / 'b.onnx', 0.25), references, ['depth'])
+
+
+def test_a_network_that_amplifies_rounding_is_accepted_in_both_forms(tmp_path):
+    """Its graphs are as exact as PyTorch in float32, which is beyond the fixed tolerance."""
+    module = ExportModule(amplifying_network()).eval()
+    references = [reference_outputs(module, comparison_image(*SIZE))]
+    depths = []
+    for form in ('portable', 'cpu'):
+        path = tmp_path / f'{form}.onnx'
+        write_graph(module, path, SIZE, model_info(), form)
+        depths.append(compare_graph(path, references, module.output_names).depth)
+    assert max(depths) > TOLERANCES['depth'], 'a fixed tolerance would refuse it'
+    with torch.no_grad():
+        module.network.decoder.heads['depth'].out.bias += 0.1
+    wrong = [reference_outputs(module, comparison_image(*SIZE))]
+    with pytest.raises(ExportError, match='depth of the exported graph differ'):
+        compare_graph(tmp_path / 'portable.onnx', wrong, module.output_names)
+
+
+def test_a_graph_whose_depth_is_infinite_is_refused(tmp_path):
+    """PyTorch in float32 overflows too, so that any difference would be allowed."""
+    exact = {'depth': np.ones(SIZE)}
+    overflow = {'depth': np.full(SIZE, np.inf, np.float32)}
+    path = write_amplifying(tmp_path / 'a.onnx', offset=float('inf'))
+    with pytest.raises(ExportError, match='depth of the exported graph differ'):
+        compare_graph(path, [Reference(comparison_image(*SIZE), exact, overflow)], ['depth'])
