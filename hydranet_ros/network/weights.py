@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from hydranet_ros.errors import DownloadError, ExportError, ModelNotFoundError
+from hydranet_ros.files import atomic_paths
 from hydranet_ros.model_files.download import download, git_blob_id
 from hydranet_ros.model_files.preset import Preset
 from hydranet_ros.model_files.resolve import find_model
@@ -139,14 +140,20 @@ def _temporary_folder(folder: Path) -> tempfile.TemporaryDirectory[str]:
 def _export(
     item: OfficialWeights, checkpoint: Path, folder: Path, log: Callable[[str], None]
 ) -> list[Path]:
+    """Export each domain beside the checkpoint, then move all files into the folder together."""
     from hydranet_ros.network.export import export_checkpoint
 
-    paths = []
-    for domain, choice in Preset.load(item.preset).models.items():
-        path = folder / choice.file
-        try:
-            export_checkpoint(checkpoint, item.preset, path, domain=domain, log=log)
-        except ExportError as err:
-            raise DownloadError(f'{item.name} was downloaded but not exported: {err}') from err
-        paths.append(path)
-    return paths
+    reports = []
+    try:
+        for domain, choice in Preset.load(item.preset).models.items():
+            path = checkpoint.with_name(choice.file)
+            reports.append(
+                export_checkpoint(checkpoint, item.preset, path, domain=domain, log=log)
+            )
+        written = [path for report in reports for path in report.paths.values()]
+        with atomic_paths([folder / path.name for path in written]) as destinations:
+            for path, destination in zip(written, destinations):
+                path.replace(destination)
+    except (ExportError, OSError) as err:
+        raise DownloadError(f'{item.name} was downloaded but not exported: {err}') from err
+    return [folder / report.path.name for report in reports]

@@ -65,6 +65,36 @@ def test_a_pulled_checkpoint_becomes_the_model_file_of_its_preset(published, ser
     assert sorted(path.name for path in folder.iterdir()) == ['kitti.cpu.onnx', 'kitti.onnx']
 
 
+@pytest.fixture
+def two_domains(server: Server, tmp_path: Path, monkeypatch) -> None:
+    """Publish a checkpoint of two domains as ``ExpKITTI_joint``."""
+    from network_tools import save_official, small_preset
+
+    checkpoint = save_official(tmp_path / 'joint.ckpt', 46)
+    preset = small_preset(tmp_path, 'nyud_kitti')
+    item = OfficialWeights(NAME, git_blob_id(checkpoint), preset)
+    monkeypatch.setattr(weights, 'WEIGHTS', {**WEIGHTS, NAME: item})
+    server.responses[f'/{NAME}.ckpt'] = Response(body=checkpoint.read_bytes())
+
+
+def test_each_domain_of_a_checkpoint_becomes_a_model(two_domains, server, tmp_path):
+    folder = tmp_path / 'models'
+    paths = pull(server, folder)
+    assert paths == [folder / 'nyud_kitti.kitti.onnx', folder / 'nyud_kitti.nyud.onnx']
+    assert [Engine(path).info.domain for path in paths] == ['kitti', 'nyud']
+    assert len(list(folder.iterdir())) == 4
+
+
+def test_a_domain_that_cannot_be_written_leaves_no_files_of_the_others(
+    two_domains, server, tmp_path
+):
+    folder = tmp_path / 'models'
+    (folder / 'nyud_kitti.nyud.onnx').mkdir(parents=True)
+    with pytest.raises(DownloadError, match='downloaded but not exported: .*nyud_kitti.nyud'):
+        pull(server, folder)
+    assert [path.name for path in folder.iterdir()] == ['nyud_kitti.nyud.onnx']
+
+
 def test_without_conversion_the_checkpoint_itself_is_kept(published, server, tmp_path):
     paths = pull(server, tmp_path / 'models', convert=False)
     assert paths == [tmp_path / 'models' / f'{NAME}.ckpt']
