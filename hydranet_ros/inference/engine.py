@@ -106,6 +106,7 @@ class Engine:
         self._device_warnings: tuple[str, ...] = ()
         self._runner: DeviceRunner | None = None
         self._prepare(USUAL_OUTPUTS & self.outputs or self.outputs, device)
+        models.keep_only(self._opener.model)
 
     def _prepare(self, usual: frozenset[str], device: Device | None) -> None:
         """Settle the provider: open and prove the first session, on a device if there is one."""

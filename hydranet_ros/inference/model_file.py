@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,14 +69,17 @@ class ModelForms:
     """
     A model file and the other forms of it that lie beside it, read when they are needed.
 
+    ``given`` is the given file without its content.
+
     :param path: any form of the model.
     :raises ModelNotFoundError: if the file does not exist.
     :raises ModelError: if it is damaged or carries no metadata.
     """
 
     def __init__(self, path: Path) -> None:
-        self.given = read_model(path)
-        self._read: dict[str, ModelFile | None] = {self.given.info.form: self.given}
+        read = read_model(path)
+        self.given = replace(read, content=b'')
+        self._read: dict[str, ModelFile | None] = {read.info.form: read}
 
     def first(self, forms: Sequence[str]) -> ModelFile | None:
         """
@@ -87,18 +90,22 @@ class ModelForms:
         """
         for form in forms:
             if form not in self._read:
-                self._read[form] = self._beside(form)
+                self._read[form] = self._load(form)
             found = self._read[form]
             if found is not None:
                 return found
         return None
 
-    def _beside(self, form: str) -> ModelFile | None:
-        path = sibling(self.given.path, form)
+    def keep_only(self, model: ModelFile) -> None:
+        """Free the memory of all other forms; they are read again when they are needed."""
+        self._read = {model.info.form: model}
+
+    def _load(self, form: str) -> ModelFile | None:
+        given = self.given
+        path = given.path if form == given.info.form else sibling(given.path, form)
         if not path.is_file():
             return None
-        found, given = read_model(path), self.given
+        found = read_model(path)
         same = found.info.weights_sha256 == given.info.weights_sha256
-        return (
-            found if same and found.info.form == form and found.outputs == given.outputs else None
-        )
+        fits = same and found.info.form == form and found.outputs == given.outputs
+        return found if fits else None

@@ -203,8 +203,9 @@ class SessionOpener:
         times = _milliseconds(sessions, _measured_size(self._models.given), outputs)
         self._candidates = sorted(times, key=lambda item: times[item])
         best = self.candidate
-        for candidate, failure in failures.items():
-            self._warn(f'{_failure(candidate, failure)} {self._instead()}')
+        if failures:
+            texts = [_failure(*item) for item in failures.items()]
+            self._warn(f'{" ".join(texts)} {self._instead()}')
         for candidate, session in sessions.items():
             if candidate != best:
                 session.close()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import ModelError
 
-MAX_PIXELS = 120_000
+MAX_PIXELS = 33_000
 _GRID_POINTS = 2_000
 _TYPES = {'labels': '<u1', 'confidence': '<u1', 'depth': '<f4', 'normals': '<f4'}
 _PERCENTILE = 95

@@ -43,8 +43,8 @@ def test_the_image_has_any_size(size):
 
 @pytest.mark.parametrize(
     ('native', 'size'),
-    [((350, 1200), (175, 600)), ((480, 640), (240, 320)), ((48, 64), (48, 64)),
-     ((1024, 2048), (128, 256)), ((375, 1242), (188, 621))],
+    [((350, 1200), (88, 300)), ((480, 640), (120, 160)), ((48, 64), (48, 64)),
+     ((1024, 2048), (128, 256)), ((375, 1242), (94, 311))],
 )  # fmt: skip
 def test_the_size_is_the_native_one_halved_until_it_is_small(native, size):
     assert self_test_size(native) == size
