@@ -1,9 +1,10 @@
 """
 Effect of the options of ``hydranet export`` on results and run time.
 
-Exports one checkpoint with each option and runs all model files on the same images. For each data
-set it prints the share of labels that differ from the default, the median difference of depth, the
-mean IoU, and the interleaved time of one image::
+Exports one checkpoint with each option and runs all models on the same images, in ONNX Runtime on
+the CPU. The default is the form that is rewritten for it; ``portable form`` is the other one. For
+each data set it prints the share of labels that differ from the default, the median difference of
+depth, the mean IoU, and the interleaved time of one image::
 
     python -m benchmarks.experiments.export_options street.ckpt camvid:CAMVID:val \\
         --int8 CAMVID/train
@@ -29,6 +30,7 @@ from benchmarks.experiments.common import (
 from benchmarks.harness.interleaving import interleaved
 from benchmarks.harness.results import pair_ratio
 from hydranet_ros.inference.engine import Engine, EngineOptions, Prediction
+from hydranet_ros.model_files.forms import sibling
 from hydranet_ros.network.export import export_checkpoint
 from hydranet_ros.training.data.catalog import open_dataset
 from hydranet_ros.training.data.source import parse_source
@@ -37,6 +39,7 @@ from hydranet_ros.training.sample import Sample
 
 NAME = 'export_options'
 DEFAULT = 'default'
+PORTABLE = 'portable form'
 HEADER = ('option', 'labels that differ', 'depth difference, median', 'mean IoU', 'ms',
           'time / default')  # fmt: skip
 
@@ -49,6 +52,7 @@ def export_options(calibration: Path | None) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {
         DEFAULT: {},
+        PORTABLE: {},
         '--upsampling bicubic': {'upsampling': 'bicubic'},
         '--internal-scale 0.75': {'internal_scale': 0.75},
         '--internal-scale 0.5': {'internal_scale': 0.5},
@@ -138,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for index, (name, values) in enumerate(export_options(given.int8).items()):
             path = Path(folder) / f'{index}.onnx'
             export_checkpoint(given.checkpoint, given.preset, path, **values)
+            if name == PORTABLE:
+                sibling(path, 'cpu').unlink()
             precision = 'int8' if 'int8' in values else 'float32'
             engines[name] = Engine(path, EngineOptions('cpu', precision, given.threads))
         for item in given.data:
