@@ -98,6 +98,23 @@ def test_a_shipped_file_gives_the_same_outputs_by_the_specification(path: Path):
     assert len(deviation.metrics) >= 3 and deviation.accepted, str(deviation)
 
 
+@pytest.mark.parametrize('place', ['first', 'last'])
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.name)
+def test_one_changed_weight_fails_the_self_test(path: Path, tmp_path: Path, place: str):
+    """The weight is the largest of the first or the last convolution, with its sign inverted."""
+    model = onnx.load(str(path))
+    convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
+    name = convolutions[0 if place == 'first' else -1].input[1]
+    (weight,) = (item for item in model.graph.initializer if item.name == name)
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values.flat[np.abs(values).argmax()] *= -1
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, name))
+    onnx.save(model, str(tmp_path / 'changed.onnx'))
+    test = read_model(path).info.self_test
+    deviation = test.compare(RUNTIMES['cpu'](tmp_path / 'changed.onnx', test.image()), 'float32')
+    assert not deviation.accepted, str(deviation)
+
+
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_file_has_its_form_for_the_cpu_beside_it(path: Path):
     portable, rewritten = read_model(path).info, read_model(sibling(path, 'cpu')).info
