@@ -227,6 +227,9 @@ def test_options_of_the_engine_are_those_of_the_parameters():
         provider='cpu', threads=3, precision='float32', device='1', engine_cache='/cache'
     )
     assert engine_options(parameters) == EngineOptions(
-        provider='cpu', threads=3, precision='float32', device='1',
+        provider='cpu',
+        threads=3,
+        precision='float32',
+        device='1',
         cache_directory=Path('/cache'),
     )
