@@ -64,7 +64,7 @@ def atomic_paths(paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
                 leftover.unlink(missing_ok=True)
 
 
-def _keep(path: Path, backup: Path) -> partial[object]:
+def _keep(path: Path, backup: Path) -> partial[None]:
     """Keep the file of a path as a backup; return the function that restores the path."""
     if not path.exists():
         return partial(path.unlink, missing_ok=True)
