@@ -51,6 +51,14 @@ def command(
     from hydranet_ros.doctor.report import write_report
     from hydranet_ros.doctor.short import ShortOptions, run_short
 
+    if provider:
+        from hydranet_ros.errors import ProviderError
+        from hydranet_ros.inference.providers import PROVIDERS
+
+        if provider not in PROVIDERS:
+            raise ProviderError(
+                f'Provider {provider!r} is unknown; allowed: {", ".join(PROVIDERS)}.'
+            )
     report = run_short(ShortOptions(provider=provider, all_files=all_files))
     write_report(report, json=json, file=file)
     if not report.usable:
