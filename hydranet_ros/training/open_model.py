@@ -97,11 +97,18 @@ def open_engine(
     """
     Open an exported model; log a warning for each better provider that cannot be used.
 
+    ``auto`` is an NVIDIA GPU if there is one, else ONNX Runtime on the CPU: a choice by
+    measurement, as in the node, could change the bytes of a resumed run.
+
     :raises ModelError: if the file is missing, damaged, or has no metadata.
     :raises ProviderError: if a requested provider cannot be used.
     """
-    from hydranet_ros.inference.engine import Engine, EngineOptions
+    from hydranet_ros.inference.engine import PROVIDERS, Engine, EngineOptions
 
+    if provider == 'auto' and not any(
+        item.on_gpu and item.missing() is None for item in PROVIDERS.values()
+    ):
+        provider = 'cpu'
     engine = Engine(path, EngineOptions(provider, precision, threads))
     log_warnings(engine.warnings)
     return engine
