@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.harness.options import BenchOptions
 from benchmarks.models.plain_export import HEAD_OUTPUTS
-from hydranet_ros.errors import ModelNotFoundError
+from hydranet_ros.errors import ModelNotFoundError, ProviderError
 
 if TYPE_CHECKING:
     from hydranet_ros.network.hydranet import HydraNet
@@ -51,16 +51,18 @@ def pytorch(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarra
 
 def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[np.ndarray]] | None:
     """Return a run of the plain export in OpenVINO, float32; ``None`` if it is not installed."""
+    from hydranet_ros.inference.openvino_session import import_openvino
+
     try:
-        from openvino import Core
-    except ImportError:
+        core = import_openvino().Core()
+    except ProviderError:
         return None
     settings = {
         'INFERENCE_NUM_THREADS': threads,
         'PERFORMANCE_HINT': 'LATENCY',
         'INFERENCE_PRECISION_HINT': 'f32',  # the default is bfloat16 where the CPU supports it
     }
-    request = Core().compile_model(str(path), 'CPU', settings).create_infer_request()
+    request = core.compile_model(str(path), 'CPU', settings).create_infer_request()
 
     def call() -> list[np.ndarray]:
         found = request.infer({'image': image}, share_inputs=True, share_outputs=True)
