@@ -29,7 +29,8 @@ def test_the_tree_in_the_docstring_shows_every_exception_below_its_base():
 @pytest.mark.parametrize(
     ('name', 'extra'),
     [('rclpy', 'ros'), ('sensor_msgs.msg', 'ros'), ('torch', 'train'), ('onnx', 'train'),
-     ('onnxruntime', 'cpu'), ('tensorrt', 'gpu'), ('mujoco', 'scenes'), ('openvino', 'bench')],
+     ('onnxruntime', 'cpu'), ('tensorrt', 'gpu'), ('mujoco', 'scenes'), ('openvino', 'openvino'),
+     ('matplotlib', 'bench')],
 )  # fmt: skip
 def test_a_missing_package_names_its_extra(name: str, extra: str):
     message = errors.missing_package(ModuleNotFoundError(name=name))
