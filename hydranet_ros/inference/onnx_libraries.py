@@ -24,6 +24,7 @@ _INSTALL = "pip install 'hydranet_ros[gpu]'"
 _INSTALL_TENSORRT = "pip install 'hydranet_ros[tensorrt]'"
 _OF_TENSORRT = ('libnvinfer', 'libnvonnxparser')
 _TENSORRT_PACKAGE = 'tensorrt_libs'
+_COMPILER = ('libnvrtc-builtins.so.*', 'libnvrtc.so.*')
 
 
 @lru_cache(maxsize=1)
@@ -42,8 +43,27 @@ def preload_cuda(runtime: Any) -> tuple[str, ...]:
             runtime.preload_dlls()
     except Exception as err:  # it documents none
         return (f'{type(err).__name__}: {err}',)
+    load_compiler()
     lines = printed.getvalue().splitlines()
     return tuple(line.strip() for line in lines if line.startswith('Failed to load'))
+
+
+def load_compiler() -> tuple[str, ...]:
+    """
+    Load pip's NVRTC, which compiles CUDA kernels, and the library that it opens by name.
+
+    ``preload_dlls`` loads ``libnvrtc`` alone, which then searches for ``libnvrtc-builtins`` in
+    the system's folders and compiles nothing. CuPy 13 does not search for NVRTC in pip's folders.
+
+    :returns: names of the loaded files; empty if pip installed none.
+    """
+    spec = find_spec('nvidia')
+    folders = spec.submodule_search_locations if spec is not None else None
+    files = [
+        path for pattern in _COMPILER for folder in folders or ()
+        for path in sorted(Path(folder).glob(f'*/lib/{pattern}'))
+    ]  # fmt: skip
+    return tuple(path.name for path in files if not _load(path.name, path.parent))
 
 
 def missing_library(provider: str, library: Path | None = None) -> str | None:

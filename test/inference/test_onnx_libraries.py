@@ -58,6 +58,41 @@ def test_the_libraries_of_the_package_of_pip_are_loaded(tmp_path):
     subprocess.run([sys.executable, '-c', script, tmp_path, provider], check=True, timeout=60)
 
 
+def test_the_compiler_of_pip_finds_the_library_that_it_opens_by_name(tmp_path):
+    folder = tmp_path / 'nvidia' / 'cu13' / 'lib'
+    folder.mkdir(parents=True)
+    names = ['libnvrtc-builtins.so.13.0', 'libnvrtc.so.13']
+    for name in (*names, 'libnvrtc.alt.so.13', 'libcufft.so.12'):
+        compile_library(folder / name)
+    script = (
+        'import sys, ctypes; sys.path.insert(0, sys.argv[1])\n'
+        'from hydranet_ros.inference.onnx_libraries import load_compiler\n'
+        'print(*load_compiler())\n'
+        "ctypes.CDLL('libnvrtc-builtins.so.13.0')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', script, tmp_path], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    assert set(names) <= set(run.stdout.split())
+    assert 'libnvrtc.alt.so.13' not in run.stdout and 'libcufft' not in run.stdout
+
+
+def test_a_broken_library_of_the_compiler_is_left_out(tmp_path):
+    folder = tmp_path / 'nvidia' / 'cuda_nvrtc' / 'lib'
+    folder.mkdir(parents=True)
+    (folder / 'libnvrtc-builtins.so.12.99').write_bytes(b'no library')
+    script = (
+        'import sys; sys.path.insert(0, sys.argv[1])\n'
+        'from hydranet_ros.inference.onnx_libraries import load_compiler\n'
+        'print(*load_compiler())\n'
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', script, tmp_path], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0 and 'libnvrtc-builtins.so.12.99' not in run.stdout, run.stderr
+
+
 class Runtime:
     """A module that prints a failure as onnxruntime does."""
 

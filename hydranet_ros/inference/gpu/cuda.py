@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ProviderError
 from hydranet_ros.inference.gpu.device import Block, Event, Queue
+from hydranet_ros.inference.onnx_libraries import load_compiler
 
 _THREADS = 256
 _NEEDS_NUMPY_2 = 14
@@ -140,10 +141,11 @@ class CudaDevice:
 
 def _import_cupy() -> Any:
     """
-    Return the module cupy.
+    Return the module cupy, which can compile kernels with pip's NVRTC.
 
     :raises MissingDependencyError: if it cannot be imported.
     """
+    load_compiler()
     try:
         import cupy
     except Exception as err:  # a build for another NumPy raises errors of several classes
