@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import combinations
 
 # All of them install the module onnxruntime.
 RUNTIMES = ('onnxruntime', 'onnxruntime-gpu', 'onnxruntime-openvino', 'onnxruntime-directml')
 
 
+REMOVE = 'pip uninstall -y onnxruntime onnxruntime-gpu'
+INCOMPLETE = (
+    'Files of the module onnxruntime are missing, as after removing one of two builds of ONNX '
+    f'Runtime: run "{REMOVE}", then "pip install \'hydranet_ros[cpu]\'" (or [gpu]).'
+)
+
+
 def runtime_conflicts() -> list[str]:
     """
-    Describe each pair of installed packages that contain the module ``onnxruntime``.
+    Describe what is wrong with the installed packages that contain the module ``onnxruntime``.
 
-    :return: one sentence with the remedy for each pair; empty if nothing conflicts.
+    :return: one sentence with the remedy for each pair, and one if the module is incomplete;
+        empty if nothing is wrong.
     """
     installed = {name: found for name in RUNTIMES if (found := _version(name)) is not None}
-    return [_conflict(pair, installed) for pair in combinations(installed, 2)]
+    found = [_conflict(pair, installed) for pair in combinations(installed, 2)]
+    return [*found, *([INCOMPLETE] if module_is_incomplete() else [])]
+
+
+def module_is_incomplete() -> bool:
+    """
+    Return whether only a part of the module ``onnxruntime`` is there; does not import it.
+
+    It lacks its first file after ``pip uninstall`` of one of two builds.
+    """
+    spec = find_spec('onnxruntime')
+    return spec is not None and spec.origin is None
 
 
 def _version(package: str) -> str | None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.inference.installed import INCOMPLETE, REMOVE, module_is_incomplete
 from hydranet_ros.inference.onnx_libraries import preload_cuda
 from hydranet_ros.model_files.metadata import REWRITE_HINT
 
@@ -28,8 +29,8 @@ RUNTIME_NAMES: Mapping[str, str] = {
 }
 """ONNX Runtime's name of each of our providers that it runs, best first."""
 INSTALL_GPU = (
-    "pip uninstall onnxruntime, then pip install 'hydranet_ros[gpu]' (it brings onnxruntime-gpu "
-    'and its CUDA and cuDNN libraries)'
+    f"{REMOVE}, then pip install 'hydranet_ros[gpu]' (it brings onnxruntime-gpu and its CUDA and "
+    'cuDNN libraries)'
 )
 Providers = Sequence[tuple[str, Mapping[str, Any]]]
 RECORD_ASSIGNMENT = 'session.record_ep_graph_assignment_info'
@@ -177,7 +178,7 @@ def import_runtime() -> Any:
     """
     Return the module onnxruntime, with the GPU libraries of pip packages loaded if present.
 
-    :raises MissingDependencyError: if it is not installed.
+    :raises MissingDependencyError: if it is not installed, or only in part.
     """
     try:
         import onnxruntime
@@ -185,5 +186,7 @@ def import_runtime() -> Any:
         raise MissingDependencyError(
             "ONNX Runtime is not installed: pip install 'hydranet_ros[cpu]' (or [gpu])."
         ) from err
+    if module_is_incomplete():
+        raise MissingDependencyError(INCOMPLETE)
     preload_cuda(onnxruntime)
     return onnxruntime

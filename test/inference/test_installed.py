@@ -30,6 +30,31 @@ def conflicts(folder: Path, packages: dict[str, str]) -> list[str]:
     return json.loads(run.stdout)
 
 
+def test_a_module_without_its_first_file_is_incomplete(tmp_path):
+    (tmp_path / 'onnxruntime' / 'capi').mkdir(parents=True)
+    (text,) = conflicts(tmp_path, {'onnxruntime': '1.31.1'})
+    assert text.startswith('Files of the module onnxruntime are missing')
+    assert '"pip uninstall -y onnxruntime onnxruntime-gpu"' in text
+
+
+def test_an_incomplete_module_is_a_missing_dependency(tmp_path):
+    (tmp_path / 'onnxruntime' / 'capi').mkdir(parents=True)
+    script = (
+        'import sys\n'
+        'from hydranet_ros.errors import MissingDependencyError\n'
+        'from hydranet_ros.inference.onnx_session import import_runtime\n'
+        "others = [path for path in sys.path if 'site-packages' not in path]\n"
+        'sys.path[:] = [sys.argv[1], *others]\n'
+        'try:\n'
+        '    import_runtime()\n'
+        'except MissingDependencyError as err:\n'
+        '    print(err)\n'
+    )
+    command = [sys.executable, '-c', script, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.startswith('Files of the module onnxruntime are missing')
+
+
 @pytest.mark.parametrize(
     'name', ['onnxruntime', 'onnxruntime-gpu', 'onnxruntime-openvino', 'onnxruntime-directml']
 )
