@@ -31,12 +31,14 @@ def runtime_conflicts() -> list[str]:
 
 def module_is_incomplete() -> bool:
     """
-    Return whether only a part of the module ``onnxruntime`` is there; does not import it.
+    Return whether a package is installed without its module ``onnxruntime``; does not import it.
 
-    It lacks its first file after ``pip uninstall`` of one of two builds.
+    ``pip uninstall`` of one of two builds removes files of the other, in most cases all.
     """
     spec = find_spec('onnxruntime')
-    return spec is not None and spec.origin is None
+    if spec is None:
+        return any(_version(name) is not None for name in RUNTIMES)
+    return spec.origin is None
 
 
 def _version(package: str) -> str | None:

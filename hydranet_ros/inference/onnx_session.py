@@ -180,13 +180,13 @@ def import_runtime() -> Any:
 
     :raises MissingDependencyError: if it is not installed, or only in part.
     """
+    if module_is_incomplete():
+        raise MissingDependencyError(INCOMPLETE)
     try:
         import onnxruntime
     except ImportError as err:
         raise MissingDependencyError(
             "ONNX Runtime is not installed: pip install 'hydranet_ros[cpu]' (or [gpu])."
         ) from err
-    if module_is_incomplete():
-        raise MissingDependencyError(INCOMPLETE)
     preload_cuda(onnxruntime)
     return onnxruntime

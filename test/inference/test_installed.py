@@ -19,7 +19,10 @@ print(json.dumps(runtime_conflicts()))
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def conflicts(folder: Path, packages: dict[str, str]) -> list[str]:
+def conflicts(folder: Path, packages: dict[str, str], *, module: bool = True) -> list[str]:
+    if module and packages:
+        (folder / 'onnxruntime').mkdir()
+        (folder / 'onnxruntime' / '__init__.py').touch()
     for name, version in packages.items():
         info = folder / f'{name.replace("-", "_")}-{version}.dist-info'
         info.mkdir()
@@ -32,9 +35,14 @@ def conflicts(folder: Path, packages: dict[str, str]) -> list[str]:
 
 def test_a_module_without_its_first_file_is_incomplete(tmp_path):
     (tmp_path / 'onnxruntime' / 'capi').mkdir(parents=True)
-    (text,) = conflicts(tmp_path, {'onnxruntime': '1.31.1'})
+    (text,) = conflicts(tmp_path, {'onnxruntime': '1.31.1'}, module=False)
     assert text.startswith('Files of the module onnxruntime are missing')
     assert '"pip uninstall -y onnxruntime onnxruntime-gpu"' in text
+
+
+def test_a_package_without_its_module_is_incomplete(tmp_path):
+    (text,) = conflicts(tmp_path, {'onnxruntime-gpu': '1.31.1'}, module=False)
+    assert text.startswith('Files of the module onnxruntime are missing')
 
 
 def test_an_incomplete_module_is_a_missing_dependency(tmp_path):
