@@ -11,12 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 from hydranet_ros.errors import ProviderError
-from hydranet_ros.inference.openvino_session import (
-    INSTALL,
-    OpenvinoSession,
-    import_openvino,
-    open_session,
-)
+from hydranet_ros.inference.openvino_runtime import INSTALL, openvino_core
+from hydranet_ros.inference.openvino_session import OpenvinoSession, open_session
 from hydranet_ros.inference.options import AUTO, EngineOptions
 from hydranet_ros.inference.session import SessionRequest
 
@@ -92,7 +88,7 @@ def available_devices() -> tuple[str, ...]:
 
     :raises ProviderError: if OpenVINO cannot be imported.
     """
-    return tuple(import_openvino().Core().available_devices)
+    return tuple(openvino_core().available_devices)
 
 
 def choose_device(requested: str, devices: Sequence[str]) -> str:

@@ -7,9 +7,7 @@ so the precision in use is read back from the compiled model.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +16,17 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.openvino_cache import BlobCache
+from hydranet_ros.inference.openvino_runtime import import_openvino, openvino_core
 from hydranet_ros.model_files.metadata import REWRITE_HINT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hydranet_ros.inference.session import SessionRequest
 
 HINTS: Mapping[str, str] = {'float32': 'f32', 'bfloat16': 'bf16', 'float16': 'f16'}
 """OpenVINO's name of each floating-point precision."""
-INSTALL = "pip install 'hydranet_ros[openvino]'"
 # Kernels prepared for image sizes. By default OpenVINO keeps 5000, and its memory
 # grows by about 2 MB with every new size of small images.
 _KERNELS_KEPT = 300
-_TELEMETRY = 'openvino_telemetry'
 _LOCATIONS = ('Exception from ', 'Check ')
 
 
@@ -106,11 +101,10 @@ def open_session(request: SessionRequest, device: str) -> OpenvinoSession:
     :raises ProviderError: if the device does not have the requested precision.
     :raises ModelError: if the model cannot be compiled for the device.
     """
-    runtime = import_openvino()
+    core = openvino_core()
     config = compile_options(request, device)
-    core = runtime.Core()
     full_name = core.get_property(device, 'FULL_DEVICE_NAME')
-    facts = f'{full_name} {runtime.__version__} {sorted(config.items())}'
+    facts = f'{full_name} {import_openvino().__version__} {sorted(config.items())}'
     cache = BlobCache(request, device, facts)
     compiled = _from_cache(core, cache, device, config)
     if compiled is None:
@@ -181,37 +175,3 @@ def reason(err: Exception) -> str:
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(_LOCATIONS)]
     return (told or lines or [type(err).__name__])[0].rstrip('. ')
-
-
-def import_openvino() -> Any:
-    """
-    Return the module openvino, without its telemetry.
-
-    :raises ProviderError: if it cannot be imported.
-    """
-    try:
-        with _telemetry_left_out():
-            import openvino
-    except (ImportError, OSError) as err:
-        raise ProviderError(
-            f'OpenVINO cannot be imported: {err}. To install it: {INSTALL}'
-        ) from err
-    return openvino
-
-
-@contextmanager
-def _telemetry_left_out() -> Iterator[None]:
-    """
-    Make openvino-telemetry look uninstalled.
-
-    ``import openvino`` would start a thread that reports the import to Intel, and would create a
-    folder in the user's home. Without the package, OpenVINO takes an empty class of its own.
-    """
-    if 'openvino' in sys.modules or _TELEMETRY in sys.modules:
-        yield
-        return
-    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[_TELEMETRY]

@@ -35,7 +35,7 @@ def test_without_openvino_the_command_that_installs_it_is_named():
     code = (
         'import sys; sys.modules["openvino"] = None; sys.path[:0] = sys.argv[1:]\n'
         'from hydranet_ros.inference.openvino_provider import OpenvinoProvider\n'
-        'from hydranet_ros.inference.openvino_session import import_openvino\n'
+        'from hydranet_ros.inference.openvino_runtime import import_openvino\n'
         'print(OpenvinoProvider().missing())\n'
         'try: import_openvino()\n'
         'except Exception as err: print(type(err).__name__, err)\n'
