@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import (
+    HydranetError,
     ImageError,
     MissingDependencyError,
     ModelError,
@@ -21,7 +22,7 @@ from hydranet_ros.errors import (
 )
 from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.inference.gpu.device import Device
-from hydranet_ros.inference.gpu.runner import DeviceFrame, DeviceRunner
+from hydranet_ros.inference.gpu.runner import DeviceFrame, DeviceRunner, device_errors
 from hydranet_ros.inference.gpu.session import DeviceSession
 from hydranet_ros.inference.lru_cache import LruCache
 from hydranet_ros.inference.model_file import OUTPUT_TYPES, ModelForms
@@ -303,15 +304,17 @@ class Engine:
         if runner is None:
             raise ModelError(f'{self.path} runs on {self.provider!r} without a device; use infer.')
         size = (image.shape[0], image.shape[1])
-        with runner.device.current():
-            needed = self.outputs if self._compiles else outputs
-            session = self._device_sessions.get(
-                (needed, size), lambda: self._device_session(runner.device, needed, size)
-            )
-            try:
+        needed = self.outputs if self._compiles else outputs
+        try:
+            with device_errors(), runner.device.current():
+                session = self._device_sessions.get(
+                    (needed, size), lambda: self._device_session(runner.device, needed, size)
+                )
                 return runner.start(session, image)
-            except Exception as err:
-                raise self._failure(image.shape, err) from err
+        except HydranetError:
+            raise
+        except Exception as err:
+            raise self._failure(image.shape, err) from err
 
     def _check_open(self) -> None:
         if self._closed:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from hydranet_ros.camera.model import CameraModel, pixel_rays
 from hydranet_ros.inference.engine import Engine, Prediction
 from hydranet_ros.inference.gpu.device import Block, Device, Queue
-from hydranet_ros.inference.gpu.runner import DeviceFrame
+from hydranet_ros.inference.gpu.runner import DeviceFrame, device_errors
 from hydranet_ros.inference.lru_cache import LruCache
 from hydranet_ros.perception.point_cloud import POINT_DTYPE, PointCloud
 from hydranet_ros.perception.postprocess import (
@@ -55,7 +55,7 @@ class CudaPostprocessor:
         """Queue the frame; see :class:`~hydranet_ros.perception.postprocess.Postprocessor`."""
         watch = Stopwatch()
         frame = self._engine.start(image, outputs)
-        with self._device.current():
+        with device_errors(), self._device.current():
             self._queue(frame, keep, params)
             pending = frame.fetch()
         watch.lap('submit')
@@ -73,7 +73,7 @@ class CudaPostprocessor:
     ) -> tuple[Postprocessed, Prediction]:  # fmt: skip
         """Return the result of a frame and the network's outputs that it was made from."""
         frame = self._engine.start(image, outputs)
-        with self._device.current():
+        with device_errors(), self._device.current():
             self._queue(frame, keep, params)
             for name in sorted(outputs):
                 frame.take(name, f'raw {name}')

@@ -7,6 +7,8 @@ Without a GPU the tests use a device in host memory, with the kernel compiled fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,6 +204,52 @@ def test_a_failing_device_raises_one_clear_error(device, engine):
         perception.process(random_image(), CAMERA, wanted=USUAL)
 
 
+@contextmanager
+def failing_device() -> Iterator[None]:
+    """Fail when the device is made current, as CUDA does after a failure."""
+    raise RuntimeError('an illegal address')
+    yield
+
+
+def break_device(device: HostDevice, monkeypatch, operation: str, kind: type[Exception]) -> None:
+    def fail(*arguments) -> None:
+        raise kind('an illegal address')
+
+    broken = failing_device if operation == 'current' else fail
+    monkeypatch.setattr(device, operation, broken)
+
+
+OPERATIONS = ('allocate', 'upload', 'copy', 'download', 'launch', 'order', 'record', 'current')
+DEVICE_ERRORS = pytest.mark.parametrize('kind', [RuntimeError, MemoryError])
+"""The base classes of CuPy's errors."""
+
+
+@DEVICE_ERRORS
+@pytest.mark.parametrize('operation', OPERATIONS)
+def test_a_failure_of_any_operation_is_an_error_of_the_package(
+    device, engine, monkeypatch, operation, kind
+):
+    perception = Perception(engine)
+    perception.process(random_image(), CAMERA, wanted=ALL)
+    break_device(device, monkeypatch, operation, kind)
+    larger = random_image(0, 2 * HEIGHT, 2 * WIDTH)
+    with pytest.raises(ModelError, match='an illegal address'):
+        perception.process(larger, CAMERA, wanted=ALL)
+    engine.close()
+
+
+@DEVICE_ERRORS
+@pytest.mark.parametrize('operation', OPERATIONS)
+def test_a_device_that_fails_in_the_self_test_leaves_the_work_to_the_cpu(
+    device, engine, monkeypatch, operation, kind
+):
+    engine.infer(random_image())
+    break_device(device, monkeypatch, operation, kind)
+    postprocessor, (warning,) = create_postprocessor(engine)
+    assert isinstance(postprocessor, CpuPostprocessor)
+    assert 'an illegal address' in warning
+
+
 def test_a_kernel_that_cannot_be_compiled_gives_a_warning_and_the_cpu_is_used(
     engine, device, monkeypatch
 ):
@@ -272,10 +320,11 @@ def test_the_street_model_on_a_real_gpu_agrees_with_the_cpu(provider, precision)
     path = find_model('street.onnx')
     if precision not in PROVIDERS[provider].precisions:
         pytest.skip(f'{provider} has no {precision}')
-    try:
-        engine = Engine(path, EngineOptions(provider=provider, precision=precision))
-    except ProviderError as err:
-        pytest.skip(f'no GPU for this: {err}')
+    reason = PROVIDERS[provider].missing()
+    if reason:
+        pytest.skip(f'no GPU for this: {reason}')
+    # A provider that is installed and gives wrong results raises an error here.
+    engine = Engine(path, EngineOptions(provider=provider, precision=precision))
     assert engine.device, engine.warnings
     settings = PerceptionSettings(cloud_stride=2, max_depth=60.0)
     here, there = (

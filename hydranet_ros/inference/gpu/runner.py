@@ -9,7 +9,8 @@ downloaded and published.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,6 +21,25 @@ from hydranet_ros.inference.gpu.pinned import PinnedPool
 from hydranet_ros.inference.gpu.session import DeviceSession
 
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """
+    Turn errors of the device into errors of this package.
+
+    CuPy raises subclasses of ``RuntimeError``, and of ``MemoryError`` if the GPU's memory is full.
+    A kernel that failed makes the calls after it fail.
+
+    :raises ModelError: if a call of the device fails.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as err:
+        raise ModelError(
+            f'The GPU failed while computing a frame: {err}. Most such failures need a restart of '
+            'the process.'
+        ) from err
 
 
 class PendingResults:
@@ -35,15 +55,10 @@ class PendingResults:
 
         They are valid until the second frame after this one starts.
 
-        :raises ModelError: if the device failed; it reports failures only here.
+        :raises ModelError: if the device failed.
         """
-        try:
+        with device_errors():
             self._done.synchronize()
-        except RuntimeError as err:
-            raise ModelError(
-                f'The GPU failed while computing a frame: {err}. Most such failures need a '
-                'restart of the process.'
-            ) from err
         return self._arrays
 
 
@@ -75,6 +90,8 @@ class DeviceFrame:
     :param image: the image on the device, (H, W, 3) uint8.
     :param size: (H, W).
     :param outputs: raw outputs of the network on the device, valid until the next frame starts.
+
+    Its methods raise :class:`~hydranet_ros.errors.ModelError` if the device fails.
     """
 
     def __init__(
@@ -90,6 +107,7 @@ class DeviceFrame:
         self._arrays: dict[str, NDArray] = {}
         self._results: dict[str, Block] = {}
 
+    @device_errors()
     def reserve(self, name: str, shape: Sequence[int], dtype: DTypeLike) -> Block:
         """Return a block for a result that :meth:`fetch` downloads into an array."""
         array = self._slot.array(name, shape, dtype)
@@ -101,6 +119,7 @@ class DeviceFrame:
         """Return the block of a reserved result, or ``None``."""
         return self._results.get(name)
 
+    @device_errors()
     def take(self, name: str, result: str = '') -> None:
         """
         Download an output of the network as it is.
@@ -111,6 +130,7 @@ class DeviceFrame:
         target = self.reserve(result, *self._session.outputs[name])
         self._device.copy(target, self.outputs[name], self._arrays[result].nbytes)
 
+    @device_errors()
     def fetch(self) -> PendingResults:
         """Queue the downloads of every reserved result."""
         device = self._device
