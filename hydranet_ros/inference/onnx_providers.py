@@ -24,7 +24,12 @@ from hydranet_ros.inference.onnx_session import (
 )
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.session import SessionRequest
-from hydranet_ros.inference.tensorrt_cache import cache_folder, discard_engines
+from hydranet_ros.inference.tensorrt_cache import (
+    discard_engines,
+    engine_folder,
+    prepare_folder,
+    record_engines,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -190,20 +195,22 @@ class TensorrtProvider(CudaProvider):
     def runtime_session(
         self, request: SessionRequest, placement: DevicePlacement | None = None
     ) -> Any:
-        """Return an ``onnxruntime.InferenceSession``; a damaged engine is built again."""
+        """Return an ``onnxruntime.InferenceSession``; an engine that fails is built again."""
+        folder = self.folder(request, placement)
         try:
-            return super().runtime_session(request, placement)
+            session = super().runtime_session(request, placement)
         except ModelError as err:
-            folder = self.folder(request, placement)
-            if folder is None or not discard_engines(folder):
+            if not discard_engines(folder):
                 raise
             logger.warning('The engine in %s is built again, it cannot be loaded: %s', folder, err)
-        return super().runtime_session(request, placement)
+            session = super().runtime_session(request, placement)
+        record_engines(folder)
+        return session
 
-    def folder(self, request: SessionRequest, placement: DevicePlacement | None) -> Path | None:
-        """Return the folder of the cached engine; ``None`` if it cannot be written."""
+    def folder(self, request: SessionRequest, placement: DevicePlacement | None) -> Path:
+        """Return the folder of the cached engine."""
         options = request.options
-        return cache_folder(
+        return engine_folder(
             request.model, options.cache_directory,
             precision=request.precision, device=options.gpu,
             size=placement.size if placement is not None else request.size,
@@ -216,7 +223,7 @@ class TensorrtProvider(CudaProvider):
         """Add the cache folders to the options of CUDA."""
         folder = self.folder(request, placement)
         values = super().session_options(request, placement)
-        if folder is None:
+        if not prepare_folder(folder):
             return values
         return {
             **values,

@@ -13,6 +13,7 @@ from hydranet_ros.inference.onnx_session import DevicePlacement
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.session import SessionRequest
+from hydranet_ros.inference.tensorrt_cache import record_engines
 from hydranet_ros.model_files.selftest import TOLERANCES
 
 PLACEMENT = DevicePlacement(stream=77, size=(375, 1242), graph=True)
@@ -119,7 +120,7 @@ def test_a_session_on_a_gpu_has_stream_size_and_one_cuda_graph(tmp_path, monkeyp
     assert os.environ['NVIDIA_TF32_OVERRIDE'] == '0', 'float32 in TensorRT is float32'
 
 
-def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
+def test_an_engine_that_does_not_load_is_built_again(tmp_path, monkeypatch, caplog):
     import onnxruntime
 
     from hydranet_ros.inference import onnx_providers
@@ -139,7 +140,9 @@ def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
         return Fake()
 
     monkeypatch.setattr(onnxruntime, 'InferenceSession', open_session)
-    (folder / 'x.engine').write_bytes(b'damaged')
+    folder.mkdir()
+    (folder / 'x.engine').write_bytes(b'of another build of TensorRT')
+    record_engines(folder)
     assert isinstance(TensorrtProvider().runtime_session(given), Fake)
     assert 'is built again' in caplog.text and list(folder.iterdir()) == []
 
@@ -149,6 +152,35 @@ def test_a_damaged_engine_is_built_again(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(onnxruntime, 'InferenceSession', refuse)
     with pytest.raises(ModelError, match='not a model'):
         TensorrtProvider().runtime_session(given)
+
+
+def test_a_damaged_engine_is_built_again_and_never_loaded(tmp_path, monkeypatch, caplog):
+    import onnxruntime
+
+    from hydranet_ros.inference import onnx_providers
+
+    monkeypatch.setattr(onnx_providers, 'driver_problem', lambda *arguments: None)
+    monkeypatch.setattr(onnx_providers, 'missing_library', lambda name: None)
+    given = request('float16', cache_directory=tmp_path)
+    engine = TensorrtProvider().folder(given, None) / 'x.engine'
+    found = []
+
+    class Fake:
+        def get_providers(self):
+            return ['TensorrtExecutionProvider']
+
+    def open_session(model, settings, providers, enable_fallback):
+        found.append(engine.read_bytes() if engine.exists() else b'')
+        engine.write_bytes(b'engine')
+        return Fake()
+
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', open_session)
+    for content in (None, b'enginf', None):
+        if content is not None:
+            engine.write_bytes(content)
+        TensorrtProvider().runtime_session(given)
+    assert found == [b'', b'', b'engine']
+    assert 'is damaged or incomplete; it is built again' in caplog.text
 
 
 def test_an_error_of_the_driver_is_not_one_of_the_model(monkeypatch):
