@@ -21,6 +21,7 @@ NVML_LIBRARY = 'libnvidia-ml.so.1'
 FIRST_DRIVERS = {11: 'r450', 12: 'r525', 13: 'r580'}
 """First driver branch that runs programs of each major version of CUDA."""
 _TEXT_BYTES = 256
+_SCHEDULING, _BLOCKING = 7, 4  # CU_CTX_SCHED_MASK, CU_CTX_SCHED_BLOCKING_SYNC
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
@@ -127,6 +128,33 @@ def driver_problem(
             f'{", ".join(f"{gpu.number} ({gpu.name})" for gpu in found.gpus)}'
         )
     return None
+
+
+def wait_without_spinning(number: int = 0, library: str = CUDA_LIBRARY) -> bool:
+    """
+    Let a thread that waits for a GPU sleep, in every library of the process.
+
+    By default CUDA keeps a core busy. The runtimes share the GPU's primary context, so this must
+    be called before the first of them uses the GPU; a scheduling that was chosen elsewhere is
+    kept. Creates no context.
+
+    :param number: CUDA's ordinal.
+    :returns: whether waiting threads sleep.
+    """
+    try:
+        driver = ctypes.CDLL(library)
+        device, flags, active = ctypes.c_int(), ctypes.c_uint(), ctypes.c_int()
+        _call(driver, 'cuInit', 0)
+        _call(driver, 'cuDeviceGet', ctypes.byref(device), number)
+        state = ctypes.byref(flags), ctypes.byref(active)
+        _call(driver, 'cuDevicePrimaryCtxGetState', device, *state)
+        if not active.value and not flags.value & _SCHEDULING:
+            chosen = flags.value | _BLOCKING
+            _call(driver, 'cuDevicePrimaryCtxSetFlags_v2', device, ctypes.c_uint(chosen))
+            _call(driver, 'cuDevicePrimaryCtxGetState', device, *state)
+    except (_CudaError, OSError, AttributeError):
+        return False
+    return flags.value & _SCHEDULING == _BLOCKING
 
 
 def _gpus(driver: Any) -> Iterator[Gpu]:

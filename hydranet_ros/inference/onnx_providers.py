@@ -11,7 +11,7 @@ from typing import Any
 
 from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.node_assignment import assignment_note
-from hydranet_ros.inference.nvidia import driver_problem
+from hydranet_ros.inference.nvidia import driver_problem, wait_without_spinning
 from hydranet_ros.inference.onnx_libraries import missing_library
 from hydranet_ros.inference.onnx_session import (
     INSTALL_GPU,
@@ -143,6 +143,7 @@ class CudaProvider(OnnxProvider):
         problem = problem or missing_library(self.name)
         if problem:
             raise ProviderError(problem)
+        wait_without_spinning(request.options.gpu)
 
     def notes(self, session: Any) -> tuple[str, ...]:
         """Return one sentence if nodes run on other providers."""

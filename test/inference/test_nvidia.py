@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from hydranet_ros.inference.nvidia import (
     driver_problem,
     find_driver,
     gpu_name,
+    wait_without_spinning,
 )
 
 NOWHERE = 'libnowhere.so.1'
@@ -31,6 +33,9 @@ int cuDeviceGet(int* d, int n) { *d = 10 + n; return 0; }
 int cuDeviceGetName(char* s, int n, int d) { snprintf(s, n, "GPU of %d", d); return 0; }
 int cuDeviceTotalMem_v2(size_t* n, int d) { *n = (size_t)d << 32; return 0; }
 int cuDeviceGetAttribute(int* v, int a, int d) { *v = a == 75 ? 8 : a == 76 ? 7 : -1; return 0; }
+static unsigned flags = FLAGS;
+int cuDevicePrimaryCtxGetState(int d, unsigned* f, int* a) { *f = flags; *a = ACTIVE; return 0; }
+int cuDevicePrimaryCtxSetFlags_v2(int d, unsigned f) { flags = d == 11 ? f : 0; return 0; }
 int nvmlInit_v2(void) { return 0; }
 int nvmlShutdown(void) { return 0; }
 int nvmlSystemGetDriverVersion(char* s, unsigned n) { snprintf(s, n, "580.65.06"); return 0; }
@@ -38,14 +43,16 @@ int nvmlSystemGetDriverVersion(char* s, unsigned n) { snprintf(s, n, "580.65.06"
 
 
 def compile_driver(
-    folder: Path, *, version: int = 13000, init: int = 0, count: int = 2, source: str = SOURCE
-) -> str:
+    folder: Path, *, version: int = 13000, init: int = 0, count: int = 2, flags: int = 8,
+    active: int = 0, source: str = SOURCE,
+) -> str:  # fmt: skip
     compiler = shutil.which('gcc') or shutil.which('cc')
     if compiler is None:
         pytest.skip('no C compiler: apt install gcc')
     code, library = folder / 'driver.c', folder / 'driver.so'
     code.write_text(source, encoding='utf-8')
-    values = [f'-DVERSION={version}', f'-DINIT={init}', f'-DCOUNT={count}']
+    values = [f'-DVERSION={version}', f'-DINIT={init}', f'-DCOUNT={count}', f'-DFLAGS={flags}',
+              f'-DACTIVE={active}']  # fmt: skip
     subprocess.run([compiler, '-shared', '-fPIC', *values, '-o', library, code], check=True)
     return str(library)
 
@@ -112,3 +119,27 @@ def test_the_name_of_a_gpu_is_that_of_its_number():
     gpus = driver.gpus if driver else ()
     assert [gpu_name(gpu.number) for gpu in gpus] == [gpu.name for gpu in gpus]
     assert gpu_name(len(gpus)) == ''
+
+
+@pytest.mark.parametrize(
+    ('flags', 'active', 'sleeps', 'kept'),
+    [(8, 0, True, 12), (8, 1, False, 8), (9, 0, False, 9), (4, 1, True, 4)],
+    ids=['unused GPU', 'GPU in use', 'spinning chosen elsewhere', 'chosen before'],
+)
+def test_waiting_threads_sleep_unless_another_library_chose_otherwise(
+    tmp_path, flags, active, sleeps, kept
+):
+    library = compile_driver(tmp_path, flags=flags, active=active)
+    assert wait_without_spinning(1, library) is sleeps
+    found = ctypes.c_uint()
+    ctypes.CDLL(library).cuDevicePrimaryCtxGetState(
+        11, ctypes.byref(found), ctypes.byref(ctypes.c_int())
+    )
+    assert found.value == kept, 'other flags stay as they were'
+
+
+def test_without_a_working_driver_nothing_is_chosen(tmp_path):
+    assert not wait_without_spinning(0, NOWHERE)
+    assert not wait_without_spinning(0, compile_driver(tmp_path, init=100))
+    (tmp_path / 'none').mkdir()
+    assert not wait_without_spinning(0, compile_driver(tmp_path / 'none', source='int nothing;'))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import MissingDependencyError, ProviderError
 from hydranet_ros.inference.gpu.device import Block, Event, Queue
+from hydranet_ros.inference.nvidia import wait_without_spinning
 from hydranet_ros.inference.onnx_libraries import load_compiler
 
 _THREADS = 256
@@ -33,6 +34,7 @@ class CudaDevice:
 
     def __init__(self, number: int = 0) -> None:
         cupy = _import_cupy()
+        wait_without_spinning(number)
         self.number = number
         self._cupy = cupy
         self._runtime = cupy.cuda.runtime
