@@ -82,7 +82,8 @@ def device_module(
 
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             size = image.shape[1:3]
-            pixels = (image.permute(0, 3, 1, 2).float() - self.offset) * self.factor
+            # TensorRT accepts uint8 only as an input that is converted at once.
+            pixels = (image.float().permute(0, 3, 1, 2) - self.offset) * self.factor
             found = self.network(pixels.to(kind).contiguous(memory_format=order))
             logits, depth = (
                 nn.functional.interpolate(found[name], size=size, mode='bilinear')
@@ -231,13 +232,17 @@ def onnx_variants(folder: Path, stream: int) -> list[tuple[str, str, list]]:
 def _session(path: Path, providers: list, image: torch.Tensor) -> Callable[[], tuple[Any, Any]]:
     import torch
 
-    from hydranet_ros.inference.onnx_session import import_runtime
+    from hydranet_ros.inference.onnx_libraries import missing_library
+    from hydranet_ros.inference.onnx_session import RUNTIME_NAMES, import_runtime
 
+    wanted = providers[0][0]
     runtime = import_runtime()
+    missing = next(map(missing_library, (k for k, v in RUNTIME_NAMES.items() if v == wanted)))
+    if missing:
+        raise BenchError(f'{wanted} did not load: {missing}')
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
-    wanted = providers[0][0]
     if session.get_providers()[0] != wanted:
         raise BenchError(f'{wanted} did not load; see the message of onnxruntime above.')
     labels = torch.empty(image.shape[:3], dtype=torch.uint8, device='cuda')

@@ -6,7 +6,8 @@ a GPU.
 
 Each variant computes labels (B, H, W) uint8 and depth (B, H, W) float32 from uint8 pixels (B, H,
 W, 3), all in device memory. *Device time* is measured between two CUDA events. A *callback* copies
-the pixels from pinned memory, runs the variant, copies the results to pinned memory and waits.
+the pixels from pinned memory, runs the variant, copies the results to pinned memory and waits;
+the thread sleeps while it waits, in every variant as in the product.
 Rows with the precision *tf32* round the factors of float32 products to 10 bits of mantissa; rows
 in float32 do not. TensorRT's own float32 uses TF32, unless the suite runs with
 ``NVIDIA_TF32_OVERRIDE=0``, which leaves out the rows in TF32. The *naive pipeline* normalizes with
@@ -49,6 +50,7 @@ from benchmarks.suites.gpu.pipeline import measure_pipeline, open_providers
 from hydranet_ros.errors import BenchError, NotMeasuredError
 from hydranet_ros.files import sha256_of
 from hydranet_ros.inference.engine import Engine
+from hydranet_ros.inference.nvidia import wait_without_spinning
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.model_files.resolve import find_model
 from hydranet_ros.perception.pipeline import Perception
@@ -74,6 +76,7 @@ def run(options: BenchOptions, progress: Callable[[str], None]) -> SuiteResult:
 
     if not torch.cuda.is_available():
         raise NotMeasuredError(f'no NVIDIA GPU that PyTorch {torch.__version__} can use')
+    wait_without_spinning()  # as the product does, and before PyTorch uses the GPU
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True

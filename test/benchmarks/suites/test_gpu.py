@@ -16,7 +16,7 @@ from model_factory import make_model
 
 from benchmarks.harness.inputs import make_image
 from benchmarks.harness.results import Series
-from benchmarks.suites.gpu import pipeline
+from benchmarks.suites.gpu import baselines, pipeline
 from benchmarks.suites.gpu.baselines import (
     PYTORCH,
     device_module,
@@ -128,6 +128,27 @@ def test_the_device_module_computes_what_the_exported_network_does(precision, ch
         assert (labels[index] != want_labels[0]).float().mean() <= (1e-3 if exact else 0.15)
         error = (depth[index] - want_depth[0]).square().mean().sqrt()
         assert error / want_depth.square().mean().sqrt() <= (1e-5 if exact else 0.15)
+
+
+def test_the_exported_baseline_converts_its_pixels_first(tmp_path: Path, monkeypatch):
+    """TensorRT refuses a graph that moves uint8 values before it converts them."""
+    onnx = pytest.importorskip('onnx', reason='onnx is not installed (extra: train)')
+    monkeypatch.setattr(baselines, 'SIZE', (32, 48))
+    graph = onnx.load(baselines._export(2, tmp_path / 'model.onnx')).graph
+    assert [node.op_type for node in graph.node if 'image' in node.input] == ['Cast']
+
+
+def test_a_variant_whose_libraries_are_missing_is_named(monkeypatch):
+    from hydranet_ros.inference import onnx_libraries
+
+    asked: list[str] = []
+    monkeypatch.setattr(
+        onnx_libraries, 'missing_library', lambda name: asked.append(name) or 'no libnvinfer'
+    )
+    for name in ('TensorrtExecutionProvider', 'CUDAExecutionProvider'):
+        with pytest.raises(BenchError, match=f'{name} did not load: no libnvinfer'):
+            baselines._session(Path('model.onnx'), [(name, {})], torch.zeros(1))
+    assert asked == ['tensorrt', 'cuda']
 
 
 def test_tf32_is_reported_beside_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
