@@ -24,7 +24,7 @@ def runtime_conflicts() -> list[str]:
     :return: one sentence with the remedy for each pair, and one if the module is incomplete;
         empty if nothing is wrong.
     """
-    installed = {name: found for name in RUNTIMES if (found := _version(name)) is not None}
+    installed = {name: text for name in RUNTIMES if (text := _version(name)) is not None}
     found = [_conflict(pair, installed) for pair in combinations(installed, 2)]
     return [*found, *([INCOMPLETE] if module_is_incomplete() else [])]
 
