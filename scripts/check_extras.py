@@ -4,7 +4,9 @@ Resolve the extras with pip for each supported version of Python and print the v
 Run ``python scripts/check_extras.py`` with access to a package index. It installs nothing. pip
 reads only the metadata of each wheel where the index answers range requests, about 25 MB for one
 combination; otherwise it downloads the wheels, which are gigabytes for the extra ``gpu``. The
-exit status is 1 if a combination does not resolve.
+packages of TensorRT fetch gigabytes from NVIDIA's index to state their metadata, so only their
+own versions are chosen, without their dependencies. The exit status is 1 if a combination does
+not resolve.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import tempfile
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ('3.10', '3.11', '3.12', '3.13')
-EXTRAS = ('cpu,ros', 'openvino,ros', 'gpu,ros')
-# ROS's own packages of Humble and Jazzy need NumPy 1.
-WITH_APT_ROS = {('3.10', 'gpu'), ('3.12', 'gpu')}
+TENSORRT = 'tensorrt'
+EXTRAS = ('cpu,ros', 'openvino,ros', 'gpu,ros', TENSORRT)
+# apt's ROS packages need NumPy 1: Humble has Python 3.10, Jazzy and Kilted have 3.12.
+WITH_APT_ROS = set(product(('3.10', '3.12'), ('cpu', 'openvino', 'gpu')))
 CONSTRAINTS_ROS = ROOT / 'scripts' / 'constraints-ros.txt'
 PLATFORMS = ('manylinux_2_28', 'manylinux_2_27', 'manylinux_2_17', 'manylinux2014')
 # Older versions download every wheel in a dry run.
@@ -38,6 +42,8 @@ SHOWN = (
     'openvino',
     'cupy-cuda12x',
     'cupy-cuda13x',
+    'tensorrt-cu12',
+    'tensorrt-cu13',
 )
 # pip evaluates the markers of requirements for the Python that runs it, even if --python-version
 # names another one. So the markers' environment is replaced before pip starts.
@@ -78,9 +84,11 @@ def main() -> int:
 
 
 def combinations(pythons: Sequence[str], extras: Sequence[str]) -> list[tuple[str, str]]:
-    """Return what to resolve: each pair, and the extras for NumPy 1 of the requested versions."""
+    """Return each pair, then the requested extras and versions that meet apt's ROS packages."""
     pairs = list(product(pythons, extras))
-    return pairs + sorted(pair for pair in WITH_APT_ROS - set(pairs) if pair[0] in pythons)
+    first = {names.split(',')[0] for names in extras}
+    with_apt = (pair for pair in WITH_APT_ROS if pair[0] in pythons and pair[1] in first)
+    return pairs + sorted(set(with_apt) - set(pairs))
 
 
 def install_pip(folder: Path) -> Path:
@@ -106,35 +114,48 @@ def resolve(python: str, extras: str, pip: Path, wheels: Path) -> tuple[int, dic
     :param wheels: folder with wheels of the packages that have none in the index.
     :return: pip's exit status, the chosen version of each package, and pip's error messages.
     """
+    options = [
+        '--use-feature=fast-deps',
+        '--implementation=cp',
+        f'--python-version={python}',
+        f'--find-links={wheels}',
+        *(f'--platform={name}_x86_64' for name in PLATFORMS),
+    ]
+    if (python, extras) in WITH_APT_ROS:
+        options.append(f'--constraint={CONSTRAINTS_ROS}')
+    if extras == TENSORRT:
+        options += ['--no-deps', *requirements(extras, python, pip)]
+    else:
+        options += ['--only-binary=:all:', f'.[{extras}]']
+    status, items, message = dry_run(python, options, pip)
+    found = {item['name'].lower().replace('_', '-'): item['version'] for item in items}
+    return status, found, message
+
+
+def requirements(extra: str, python: str, pip: Path) -> list[str]:
+    """Return what setup.py lists for an extra, with the markers of the Python versions."""
+    _, (package,), _ = dry_run(python, ['--no-deps', '.'], pip)
+    mark = f' and extra == "{extra}"'
+    return [text.replace(mark, '') for text in package['requires_dist'] if mark in text]
+
+
+def dry_run(python: str, options: Sequence[str], pip: Path) -> tuple[int, list[Any], str]:
+    """Return pip's exit status, the metadata of each package, and its error messages."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'report.json'
-        platforms = [f'--platform={name}_x86_64' for name in PLATFORMS]
-        options = [
-            'install',
-            '--dry-run',
-            '--ignore-installed',
-            '--quiet',
-            '--only-binary=:all:',
-            '--use-feature=fast-deps',
-            '--implementation=cp',
-            f'--python-version={python}',
-            f'--report={report}',
-            f'--find-links={wheels}',
-            f'--target={Path(folder) / "target"}',
+        command = [
+            *(sys.executable, '-c', PIP, python, 'install', '--dry-run', '--ignore-installed'),
+            *('--quiet', f'--report={report}', f'--target={folder}/target', *options),
         ]
-        if (python, extras) in WITH_APT_ROS:
-            options.append(f'--constraint={CONSTRAINTS_ROS}')
-        command = [sys.executable, '-c', PIP, python, *options, *platforms, f'.[{extras}]']
         environment = {**os.environ, 'PYTHONPATH': str(pip)}
         run = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         # pip only warns about an extra that setup.py lacks.
         if run.returncode or 'does not provide the extra' in run.stderr:
-            return run.returncode or 1, {}, run.stderr
+            return run.returncode or 1, [], run.stderr
         items = json.loads(report.read_text(encoding='utf-8'))['install']
-    found = {item['metadata']['name'].lower(): item['metadata']['version'] for item in items}
-    return 0, found, ''
+    return 0, [item['metadata'] for item in items], ''
 
 
 if __name__ == '__main__':
