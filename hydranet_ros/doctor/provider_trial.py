@@ -11,6 +11,7 @@ from typing import Any
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.inference.engine import Engine, EngineOptions, Prediction
 from hydranet_ros.inference.model_file import OUTPUT_TYPES
+from hydranet_ros.inference.openvino_runtime import openvino_core
 from hydranet_ros.inference.options import AUTO
 from hydranet_ros.inference.providers import PROVIDERS
 
@@ -79,8 +80,9 @@ def arrays(prediction: Prediction) -> dict[str, Any]:
 
 
 def openvino_devices() -> dict[str, str]:
-    """Return the devices that OpenVINO sees, name to description."""
-    import openvino
-
-    core = openvino.Core()
+    """Return the devices that OpenVINO sees, name to description; empty if it does not start."""
+    try:
+        core = openvino_core()
+    except HydranetError:
+        return {}
     return {name: core.get_property(name, 'FULL_DEVICE_NAME') for name in core.available_devices}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata, util
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from hydranet_ros.doctor.checks import Check, Status
@@ -23,6 +23,7 @@ SECTION = 'ROS 2'
 DEFAULT_MIDDLEWARE = 'rmw_fastrtps_cpp'
 NEEDED_MESSAGES = ('sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs')
 _WHEEL = 'ros-rclpy'
+_EXTENSION = '_rclpy_pybind11'
 _MIB = 1 << 20
 _INSTALL = (
     "The node needs it: source /opt/ros/DISTRO/setup.bash, or pip install 'hydranet_ros[ros]'. "
@@ -163,9 +164,8 @@ def _name_of_wheels() -> str:
 
 def _extension_fits(folder: Path) -> bool:
     """Return whether rclpy's extension is built for this Python; true if it is not found."""
-    built = [path.name for path in folder.glob('_rclpy_pybind11*.so')]
-    suffix = sysconfig.get_config_var('EXT_SUFFIX') or '.so'
-    return not built or any(name.endswith((suffix, '.abi3.so')) for name in built)
+    built = {path.name for path in folder.glob(f'{_EXTENSION}*.so')}
+    return not built or any(f'{_EXTENSION}{suffix}' in built for suffix in EXTENSION_SUFFIXES)
 
 
 def _find_library(name: str) -> Path | None:

@@ -53,14 +53,22 @@ def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         count, differing = alternate(engine, until)
     if differing:
         problems.append(f'{differing} of {count} alternating frames differ from their first run')
-    worst = max((item['labels'] for item in found.values() if 'labels' in item), default=0.0)
-    depth = max((item['depth'] for item in found.values() if 'depth' in item), default=0.0)
     yield judged(
         problems,
-        f'{engine.precision}: at most {worst:.2%} of the labels and {depth:.2%} of the depth '
-        f'(median) differ; {count} alternating frames repeat exactly',
+        f'{engine.precision}: {_worst(found, "street")} in streets, {_worst(found, "noise")} in '
+        f'noise; {count} alternating frames repeat exactly',
         alternating={'frames': count, 'differing': differing},
     )
+
+
+def _worst(found: Mapping[str, Mapping[str, float]], kind: str) -> str:
+    """Return the largest deviations among the images of a kind, for the screen."""
+    texts = {'labels': 'labels', 'depth': 'depth (median)', 'normals': 'normals'}
+    images = [item for name, item in found.items() if name.startswith(kind)]
+    return ', '.join(
+        f'{text} {max(item[metric] for item in images):.2g}'
+        for metric, text in texts.items() if metric in images[0]
+    )  # fmt: skip
 
 
 def reference_session(path: Path) -> Session:

@@ -54,15 +54,9 @@ def survey() -> dict[str, Any]:
 
 
 def precisions(name: str) -> list[str]:
-    """
-    Return the precisions to test of a provider, the fastest first.
-
-    One that only ``auto`` may choose is listed as ``auto``.
-    """
-    provider = PROVIDERS[name]
-    automatic = provider.automatic_precisions(EngineOptions(provider=name))
-    wanted = [item if item in provider.precisions else 'auto' for item in automatic]
-    return list(dict.fromkeys([*wanted, 'float32']))
+    """Return the precisions that ``auto`` tries on a provider, the fastest first; and float32."""
+    automatic = PROVIDERS[name].automatic_precisions(EngineOptions(provider=name))
+    return list(dict.fromkeys([*automatic, 'float32']))
 
 
 def system() -> dict[str, str]:

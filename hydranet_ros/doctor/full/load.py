@@ -5,14 +5,19 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from hydranet_ros.doctor.full.libraries import mapped_libraries
+from hydranet_ros.doctor.full.one_convolution import assigned_nodes
 from hydranet_ros.doctor.full.outcome import judged
 from hydranet_ros.doctor.provider_trial import describe
+from hydranet_ros.inference.candidates import Candidate, model_for
 from hydranet_ros.inference.engine import Engine, EngineOptions
+from hydranet_ros.inference.model_file import ModelForms
+from hydranet_ros.inference.providers import PROVIDERS
+from hydranet_ros.inference.session import SessionRequest
 
 SIZE = (480, 640)
 
@@ -39,13 +44,36 @@ def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             seconds[name] = time.perf_counter() - started
             found = {**describe(engine), 'open_seconds': opened, 'device': bool(engine.device)}
         yield {'seconds': seconds, 'log': lines, **found}
-    yield {'memory': {'before': before, 'after': memory(), 'peak': peak_memory()},
-           'mapped': mapped_libraries()}  # fmt: skip
+    yield {'memory': {'before': before, 'after': memory(), 'peak': peak_memory(),
+                      'gpu': gpu_memory()}, 'mapped': mapped_libraries()}  # fmt: skip
+    yield {'nodes': nodes(path, options, found['precision'])}
     test = found.get('self_test')
     problems = ['the model has no self-test'] if test is None else []
     problems += [] if test is None or test['passed'] else ['the self-test failed']
     yield judged(problems, f'{found["precision"]}, first {seconds["first"]:.1f} s, from the '
                  f'cache {seconds["cached"]:.1f} s, {peak_memory() / 1e6:.0f} MB')  # fmt: skip
+
+
+def nodes(path: Path, options: EngineOptions, precision: str) -> dict[str, dict[str, int]]:
+    """Return the number of nodes by operator, by provider; empty if it is not recorded."""
+    provider = PROVIDERS[options.provider]
+    if not provider.on_gpu:
+        return {}
+    model = model_for(Candidate(options.provider, precision), ModelForms(path))
+    size = SIZE if provider.compiles else None
+    request = SessionRequest(model.content, path, options, precision, size)
+    with closing(provider.open(request)) as session:
+        return assigned_nodes(session)
+
+
+def gpu_memory() -> int:
+    """Return the used memory of the GPU in bytes; 0 without CuPy."""
+    with suppress(Exception):  # CuPy's own errors, where there is no GPU
+        import cupy
+
+        free, total = cupy.cuda.runtime.memGetInfo()
+        return int(total - free)
+    return 0
 
 
 def memory() -> int:

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.doctor.full.images import noise
 from hydranet_ros.doctor.full.libraries import mapped_libraries
 from hydranet_ros.doctor.full.outcome import judged, not_run
 from hydranet_ros.doctor.provider_trial import missing
+from hydranet_ros.inference.node_assignment import node_assignment
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.proving import run_once
-from hydranet_ros.inference.session import SessionRequest
+from hydranet_ros.inference.session import Session, SessionRequest
 from hydranet_ros.resources import config_file
 
 FILE = 'doctor/one_convolution.onnx'
@@ -28,32 +30,34 @@ TOLERANCES = {'float32': 1e-6, 'tf32': 2e-3, 'float16': 2e-3, 'bfloat16': 1e-2}
 
 def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
-    Run the model in every precision that ``auto`` would try, and in float32.
+    Run the model on one provider.
 
-    :param arguments: ``provider``, ``cache``.
+    :param arguments: ``provider``, ``precision``, ``cache``.
     """
-    name = arguments['provider']
+    name, precision = arguments['provider'], arguments['precision']
     reason = missing(name)
     if reason:
         yield not_run(reason)
         return
     provider, path = PROVIDERS[name], config_file(FILE)
-    options = EngineOptions(provider=name, cache_directory=Path(arguments['cache']))
     yield {'version': provider.version()}
-    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
-    found: dict[str, Any] = {}
-    problems = []
-    for precision in dict.fromkeys((*provider.automatic_precisions(options), 'float32')):
-        request = SessionRequest(
-            path.read_bytes(), path, options, precision, SIZE if provider.compiles else None
-        )
-        with closing(provider.open(request)) as session:
-            depth = run_once(session, image, frozenset({'depth'}))['depth']
-            found[precision] = {'deviation': deviation(depth, image), 'notes': session.notes}
-        if not found[precision]['deviation'] <= TOLERANCES[precision]:
-            problems.append(f'wrong in {precision}: {found[precision]["deviation"]:.2g}')
-        yield {'precisions': found, 'mapped': mapped_libraries()}
-    yield judged(problems, f'{provider.version()}: right in {", ".join(found)}')
+    options = EngineOptions(provider=name, cache_directory=Path(arguments['cache']))
+    size = SIZE if provider.compiles else None
+    request = SessionRequest(path.read_bytes(), path, options, precision, size)
+    image = noise(SIZE)
+    with closing(provider.open(request)) as session:
+        yield {'notes': session.notes, 'nodes': assigned_nodes(session)}
+        depth = run_once(session, image, frozenset({'depth'}))['depth']
+    yield {'mapped': mapped_libraries()}
+    found = deviation(depth, image)
+    problems = [] if found <= TOLERANCES[precision] else [f'its result is off by {found:.2g}']
+    yield judged(problems, f'{provider.version()}, right within {found:.1g}', deviation=found)
+
+
+def assigned_nodes(session: Session) -> dict[str, dict[str, int]]:
+    """Return the number of nodes by operator, by provider; empty if it was not recorded."""
+    found = node_assignment(getattr(session, 'session', None))
+    return {provider: dict(operators) for provider, operators in found.items()}
 
 
 def deviation(depth: NDArray[np.float32], image: NDArray[np.uint8]) -> float:

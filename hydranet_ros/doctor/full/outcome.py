@@ -42,7 +42,7 @@ class Step:
     """
     One step of the run.
 
-    :param share: seconds that all its cases may take together, of the ten minutes.
+    :param share: seconds of the ten minutes for all its cases, beside what earlier steps left.
     :param plan: returns its cases for the results of the first step.
     """
 

@@ -6,7 +6,7 @@ import json
 import re
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -93,36 +93,46 @@ class _Run:
     def all(self, steps: Sequence[Step]) -> None:
         """Run the steps; the results of the first one plan the others."""
         survey: Mapping[str, Any] = {}
+        seconds = 0.0
         for index, step in enumerate(steps):
+            # A step may also use the time that the steps before it left.
+            seconds += step.share * self._scale
             if index and self._options.names and step.name not in self._options.names:
                 continue
-            for outcome in self._step(step, {**survey, 'cache': str(self._folder / 'cache')}):
-                self._add(outcome)
+            until = min(self._begin + seconds, self._end)
+            facts = {**survey, 'cache': str(self._folder / 'cache')}
+            for case in step.plan(facts):
+                self._add(self._outcome(step, case, until))
             if not index:
                 survey = self.outcomes[-1].results.get('survey', {})
-
-    def _step(self, step: Step, survey: Mapping[str, Any]) -> Iterator[Outcome]:
-        until = time.monotonic() + step.share * self._scale
-        for case in step.plan(survey):
-            left = min(until, self._end) - time.monotonic()
-            if case.reason:
-                yield _outcome(step, case, Verdict.NOT_RUN, case.reason)
-            elif left < _SHORTEST:
-                longer = 2 * self._options.minutes
-                reason = f'the time of this step is used up; try --minutes {longer:g}'
-                yield _outcome(step, case, Verdict.NOT_RUN, reason)
-            else:
-                yield self._run(step, replace(case, limit=min(case.limit * self._scale, left)))
 
     @property
     def _end(self) -> float:
         return self._begin + 60 * self._options.minutes * _MARGIN
 
-    def _run(self, step: Step, case: Case) -> Outcome:
+    def _outcome(self, step: Step, case: Case, until: float) -> Outcome:
+        """
+        Run a case that the machine can run, while there is time.
+
+        :param until: end of the step on the clock of ``time.monotonic``.
+        """
+        if case.reason:
+            return Outcome(step.number, step.name, case.label, Verdict.NOT_RUN, case.reason)
+        left, limit = until - time.monotonic(), case.limit * self._scale
+        if left < _SHORTEST:
+            return Outcome(step.number, step.name, case.label, Verdict.NOT_RUN, self._no_time)
         ended = run_child(
-            case.module, case.arguments, limit=case.limit, environment=case.environment
+            case.module, case.arguments, limit=min(left, limit), environment=case.environment
         )
-        return replace(judge(step, case, ended), log=self._keep_log(step, case, ended.log))
+        found = replace(judge(step, case, ended), log=self._keep_log(step, case, ended.log))
+        if ended.timed_out and left < limit:
+            return replace(found, verdict=Verdict.NOT_RUN, text=self._no_time)
+        return found
+
+    @property
+    def _no_time(self) -> str:
+        longer = 2 * self._options.minutes
+        return f'the time of this step is used up; try --minutes {longer:g}'
 
     def _keep_log(self, step: Step, case: Case, log: str) -> str:
         if not log.strip():
@@ -179,7 +189,3 @@ def judge(step: Step, case: Case, ended: Ended) -> Outcome:
     return Outcome(
         step.number, step.name, case.label, Verdict(verdict), text, ended.seconds, results
     )
-
-
-def _outcome(step: Step, case: Case, verdict: Verdict, text: str) -> Outcome:
-    return Outcome(step.number, step.name, case.label, verdict, text)

@@ -31,10 +31,12 @@ def plan_environment(survey: Survey) -> Iterator[Case]:
 
 
 def plan_convolution(survey: Survey) -> Iterator[Case]:
-    """Try each provider on a small model."""
-    for name in PROVIDERS:
-        arguments = {'provider': name, 'cache': survey['cache']}
-        yield Case(name, f'{_PACKAGE}.one_convolution', arguments, 60)
+    """Try each provider and precision on a small model."""
+    for name, reason in _missing(survey).items():
+        for precision in survey.get('precisions', {}).get(name, ['float32']):
+            arguments = {'provider': name, 'precision': precision, 'cache': survey['cache']}
+            label = name if reason else f'{name} {precision}'
+            yield Case(label, f'{_PACKAGE}.one_convolution', arguments, 60, reason=reason)
 
 
 def plan_load(survey: Survey) -> Iterator[Case]:
@@ -48,7 +50,7 @@ def plan_load(survey: Survey) -> Iterator[Case]:
 
 def plan_correctness(survey: Survey) -> Iterator[Case]:
     """Compare each provider with the reference."""
-    yield from _each_provider(survey, 'correctness', 120, seconds=20)
+    yield from _each_provider(survey, 'correctness', 120, seconds=30)
 
 
 def plan_postprocessing(survey: Survey) -> Iterator[Case]:
@@ -66,8 +68,10 @@ def plan_sanitizer(survey: Survey) -> Iterator[Case]:
 
 
 def plan_timing(survey: Survey) -> Iterator[Case]:
-    """Time each provider."""
-    yield from _each_provider(survey, 'timing', 60, seconds=10)
+    """Time each provider, and TensorRT's own program as a reference."""
+    yield from _each_provider(survey, 'timing', 80, seconds=20)
+    arguments = {'model': str(included_model())}
+    yield Case('trtexec', f'{_PACKAGE}.trtexec', arguments, 60, reason=_without_gpu(survey))
 
 
 def plan_node(survey: Survey) -> Iterator[Case]:
@@ -91,7 +95,7 @@ STEPS = (
     Step(7, 'timing', 90, plan_timing),
     Step(8, 'node', 60, plan_node),
 )
-"""The shares add up to 570 seconds."""
+"""The shares add up to 570 seconds; what a step leaves, the later ones may use."""
 
 
 def _each_provider(survey: Survey, module: str, limit: float, **more: Any) -> Iterator[Case]:
@@ -105,10 +109,19 @@ def _each_provider(survey: Survey, module: str, limit: float, **more: Any) -> It
         return
     quantized = sibling(model, INT8).is_file()
     for name in _installed(survey):
-        for precision in survey.get('precisions', {}).get(name, [AUTO]):
+        for precision in _requestable(survey, name):
             yield _case(survey, module, name, precision, model, limit, **more)
         if quantized and INT8 in PROVIDERS[name].precisions:
             yield _case(survey, module, name, INT8, model, limit, **more)
+
+
+def _requestable(survey: Survey, name: str) -> list[str]:
+    """Return the precisions that a user can request; the first may be ``auto`` for another."""
+    allowed = PROVIDERS[name].precisions
+    found = survey.get('precisions', {}).get(name, [AUTO])
+    return [item if item in allowed else AUTO for item in found[:1]] + [
+        item for item in found[1:] if item in allowed
+    ]
 
 
 def _case(
