@@ -107,3 +107,8 @@ def vanish(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def show(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {'arguments': dict(arguments), 'variables': dict(os.environ)}
+
+
+def survey(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {'survey': {'gpu': True}}
+    yield passed('surveyed')

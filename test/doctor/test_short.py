@@ -138,10 +138,11 @@ def test_many_model_files_still_fit_on_one_screen(tmp_path: Path):
 
 
 def test_a_required_provider_that_does_not_work_gives_status_1(tmp_path: Path):
-    missing = next(
-        check['name'] for check in report_of(doctor(tmp_path, '--json'))['checks']
-        if check['section'] == 'Providers' and check['status'] != 'ok'
-    )  # fmt: skip
+    checks = report_of(doctor(tmp_path, '--json'))['checks']
+    missing = next((item['name'] for item in checks
+                    if item['name'] in PROVIDERS and item['status'] != 'ok'), '')  # fmt: skip
+    if not missing:
+        pytest.skip('every provider works on this machine')
     done = doctor(tmp_path, '--provider', missing, '--json')
     assert done.returncode == 1
     assert check_of(report_of(done), missing)['status'] == 'FAIL'
