@@ -51,6 +51,11 @@ class Check:
             'text': self.text, 'remedy': self.remedy, 'facts': dict(self.facts),
         }  # fmt: skip
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Check:
+        """Return the check of :meth:`as_json`."""
+        return cls(**{**values, 'status': Status(values['status'])})
+
 
 @dataclass(frozen=True)
 class Report:

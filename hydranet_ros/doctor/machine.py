@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from hydranet_ros.doctor.checks import Check, Status
-from hydranet_ros.doctor.nvidia import check_nvidia
 from hydranet_ros.resources import user_cache_directory
 
 SECTION = 'Machine'
@@ -31,7 +30,6 @@ def machine_checks() -> Iterator[Check]:
     """Yield the checks of the machine that need no GPU library."""
     yield check_cpu()
     yield check_memory()
-    yield check_nvidia()
     yield check_cache(user_cache_directory())
 
 

@@ -1,17 +1,41 @@
-"""Check of the NVIDIA GPUs and their driver."""
+"""Check of the NVIDIA GPUs and their driver, in a process of its own: a driver can hang."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
 from hydranet_ros.doctor.checks import Check, Status
+from hydranet_ros.doctor.children import Child, Ended
 from hydranet_ros.inference.nvidia import Driver, find_driver
 
 SECTION = 'Machine'
 NAME = 'NVIDIA GPU'
+LIMIT = 20.0
+_REMEDY = 'Check that nvidia-smi works, and that CUDA_VISIBLE_DEVICES is not empty.'
 
 
-def check_nvidia() -> Check:
-    """Return the NVIDIA GPUs and their driver."""
-    return describe(find_driver())
+def start_trial(stack: ExitStack) -> Child:
+    """Start the process that reads the driver; the stack ends it."""
+    return stack.enter_context(Child(__name__, {}, limit=LIMIT))
+
+
+def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the check of this machine; runs in the child process."""
+    yield describe(find_driver()).as_json()
+
+
+def check_nvidia(ended: Ended) -> Check:
+    """
+    Return the NVIDIA GPUs and their driver.
+
+    :param ended: the process of :func:`start_trial`.
+    """
+    if ended.results:
+        return Check.from_json(ended.last)
+    text = f'the driver does not respond: {ended.problem}'
+    return Check(SECTION, NAME, Status.WARNING, text, _REMEDY, {'gpus': [], 'error': text})
 
 
 def describe(driver: Driver | None) -> Check:
@@ -26,8 +50,8 @@ def describe(driver: Driver | None) -> Check:
     }  # fmt: skip
     version = f'driver {driver.version or "of unknown version"}, CUDA {_dotted(driver.cuda)}'
     if driver.error:
-        remedy = 'Check that nvidia-smi works, and that CUDA_VISIBLE_DEVICES is not empty.'
-        return Check(SECTION, NAME, Status.WARNING, f'{driver.error} ({version})', remedy, facts)
+        text = f'{driver.error} ({version})'
+        return Check(SECTION, NAME, Status.WARNING, text, _REMEDY, facts)
     names = ', '.join(
         f'{gpu.number}: {gpu.name} ({_dotted(gpu.capability)}, {gpu.memory / 2**30:.0f} GiB)'
         for gpu in driver.gpus

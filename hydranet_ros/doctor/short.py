@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydranet_ros import __version__
-from hydranet_ros.doctor.checks import SECTIONS, Check, Report
+from hydranet_ros.doctor.checks import SECTIONS, Check, Report, Status
 from hydranet_ros.doctor.intel import check_intel
 from hydranet_ros.doctor.machine import machine_checks
 from hydranet_ros.doctor.model_files import (
@@ -19,6 +19,8 @@ from hydranet_ros.doctor.model_files import (
     model_checks,
     start_trial,
 )
+from hydranet_ros.doctor.nvidia import check_nvidia
+from hydranet_ros.doctor.nvidia import start_trial as start_driver_trial
 from hydranet_ros.doctor.packages import check_packages
 from hydranet_ros.doctor.providers import devices, provider_checks, start_trials
 from hydranet_ros.doctor.ros_environment import ros_checks
@@ -52,16 +54,18 @@ def _checks(options: ShortOptions) -> Iterator[Check]:
     budget = _ALL if options.all_files else BUDGET
     with ExitStack() as stack:
         model = included_model()
+        driver = start_driver_trial(stack)
         children = {} if model is None else start_trials(stack, model)
         files = _ordered(find_model_files(), model)
         files_child = start_trial(stack, files, budget=budget)
-        machine = list(machine_checks())
-        yield from machine
+        yield from machine_checks()
         yield from ros_checks()
         yield from check_packages()
+        nvidia = check_nvidia(driver.wait())
+        yield nvidia
         trials = {name: child.wait() for name, child in children.items()}
         yield check_intel(devices(trials))
-        gpu = any(check.name == 'NVIDIA GPU' and check.facts['gpus'] for check in machine)
+        gpu = nvidia.status is not Status.NONE
         yield from provider_checks(trials, gpu=gpu, required=options.provider)
         yield from model_checks(files, files_child.wait(), budget=budget)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+
+import pytest
 
 from hydranet_ros.doctor.checks import Status
-from hydranet_ros.doctor.nvidia import check_nvidia, describe
-from hydranet_ros.inference.nvidia import Driver, Gpu
+from hydranet_ros.doctor.children import Ended
+from hydranet_ros.doctor.nvidia import check_nvidia, describe, start_trial
+from hydranet_ros.inference.nvidia import Driver, Gpu, find_driver
 
 
 def test_a_machine_without_a_driver_has_no_gpu():
@@ -28,4 +32,13 @@ def test_a_driver_that_cannot_be_used_is_a_warning_with_a_remedy():
 
 
 def test_this_machine_is_described():
-    assert check_nvidia().name == 'NVIDIA GPU'
+    with ExitStack() as stack:
+        found = check_nvidia(start_trial(stack).wait())
+    assert found == describe(find_driver())
+
+
+@pytest.mark.parametrize('problem', ['no result within 20 s', 'the process was ended by SIGSEGV'])
+def test_a_driver_that_hangs_or_crashes_is_a_warning(problem):
+    found = check_nvidia(Ended((), problem, '', 20.0))
+    assert found.status is Status.WARNING and found.remedy
+    assert found.text == f'the driver does not respond: {problem}'

@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hydranet_ros.doctor.checks import Status
 from hydranet_ros.doctor.full.libraries import mapped_libraries
 from hydranet_ros.doctor.full.outcome import judged
 from hydranet_ros.doctor.machine import machine_checks
+from hydranet_ros.doctor.nvidia import check_nvidia, start_trial
 from hydranet_ros.doctor.packages import check_packages
 from hydranet_ros.doctor.provider_trial import missing
 from hydranet_ros.doctor.ros_environment import ros_checks
@@ -36,9 +37,12 @@ _COMMAND_LIMIT = 15
 
 def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield what the machine has; the later steps are planned with it."""
-    checks = [*machine_checks(), *ros_checks(), *check_packages()]
-    yield {'checks': [check.as_json() for check in checks]}
-    yield {'survey': {**survey(), 'gpu': _has_gpu(checks)}}
+    with ExitStack() as stack:
+        nvidia = check_nvidia(start_trial(stack).wait())
+    checks = [*machine_checks(), nvidia, *ros_checks(), *check_packages()]
+    gpu = {'gpu': bool(nvidia.facts['gpus'])}
+    yield {'checks': [check.as_json() for check in checks], 'survey': gpu}
+    yield {'survey': {**survey(), **gpu}}
     yield {'system': system(), 'packages': packages(), 'variables': variables()}
     yield {'mapped': mapped_libraries()}
     yield {'commands': {' '.join(command): output(command) for command in _COMMANDS}}
@@ -106,10 +110,6 @@ def summary(checks: list[Any]) -> str:
     """Return the processor and the GPU in one line."""
     texts = {check.name: check.text for check in checks}
     return f'{texts["CPU"]}; NVIDIA GPU: {texts["NVIDIA GPU"]}'
-
-
-def _has_gpu(checks: list[Any]) -> bool:
-    return any(check.name == 'NVIDIA GPU' and bool(check.facts['gpus']) for check in checks)
 
 
 def _text(path: str) -> str:

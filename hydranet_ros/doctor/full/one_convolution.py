@@ -51,7 +51,7 @@ def run(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {'mapped': mapped_libraries()}
     found = deviation(depth, image)
     problems = [] if found <= TOLERANCES[precision] else [f'its result is off by {found:.2g}']
-    yield judged(problems, f'{provider.version()}, right within {found:.1g}', deviation=found)
+    yield judged(problems, f'{provider.version()}, largest deviation {found:.1g}', deviation=found)
 
 
 def assigned_nodes(session: Session) -> dict[str, dict[str, int]]:
