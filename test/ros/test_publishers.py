@@ -243,8 +243,12 @@ def test_late_subscribers_receive_the_label_info(every):
 
 
 def test_destroyed_publishers_leave_no_topic(ros, every):
-    wait_for(lambda: '/hydranet/points' in topics(ros))
+    outputs = [f'/hydranet/{OUTPUTS[output].name}' for output in ALL]
+    outputs.append('/hydranet/depth/camera_info')
+
+    def left() -> list[str]:
+        return [name for name in outputs if ros.client.count_publishers(name)]
+
+    wait_for(left, what='a topic')
     ros.run(every.publishers.destroy)
-    outputs = {f'/hydranet/{OUTPUTS[output].name}' for output in ALL}
-    outputs.add('/hydranet/depth/camera_info')
-    wait_for(lambda: not outputs & topics(ros), what='no topic')
+    wait_for(lambda: not left(), what=lambda: f'no topic; left: {left()}')
