@@ -51,10 +51,10 @@ def pytorch(network: HydraNet, image: np.ndarray) -> Callable[[], list[np.ndarra
 
 def openvino(path: Path, image: np.ndarray, threads: int) -> Callable[[], list[np.ndarray]] | None:
     """Return a run of the plain export in OpenVINO, float32; ``None`` if it is not installed."""
-    from hydranet_ros.inference.openvino_session import import_openvino
+    from hydranet_ros.inference.openvino_runtime import openvino_core
 
     try:
-        core = import_openvino().Core()
+        core = openvino_core()
     except ProviderError:
         return None
     settings = {

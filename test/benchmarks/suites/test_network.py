@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 from benchmark_documents import SMALL
@@ -19,19 +18,6 @@ from benchmarks.suites.network.machine_limits import torch_threads
 from hydranet_ros.errors import BenchError
 
 LIMITS = suite.Limits((64,), (1 << 16, 1 << 20))
-
-
-@pytest.fixture(scope='module', autouse=True)
-def without_openvino():
-    """
-    Keep OpenVINO out of the test process.
-
-    After its first use, the next signal with a Python handler ends the process with a segmentation
-    fault (OpenVINO 2026). The suites have processes of their own.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, 'openvino', None)
-        yield
 
 
 @pytest.fixture(scope='module')
