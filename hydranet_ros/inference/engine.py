@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,15 +23,14 @@ from hydranet_ros.errors import (
 )
 from hydranet_ros.inference.buffers import BufferPool
 from hydranet_ros.inference.gpu.device import Device
+from hydranet_ros.inference.gpu.device_sessions import DeviceSessions
 from hydranet_ros.inference.gpu.runner import DeviceFrame, DeviceRunner, device_errors
-from hydranet_ros.inference.gpu.session import DeviceSession
 from hydranet_ros.inference.lru_cache import LruCache
 from hydranet_ros.inference.model_file import OUTPUT_TYPES, ModelForms
-from hydranet_ros.inference.onnx_providers import OnnxProvider
-from hydranet_ros.inference.onnx_session import DevicePlacement, first_line
+from hydranet_ros.inference.onnx_session import first_line
 from hydranet_ros.inference.options import EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
-from hydranet_ros.inference.proving import output_shape, require_proof
+from hydranet_ros.inference.proving import output_shape
 from hydranet_ros.inference.session import Session
 from hydranet_ros.inference.sessions import SessionOpener
 from hydranet_ros.model_files.metadata import INT8, ModelInfo
@@ -96,9 +96,8 @@ class Engine:
         self._report = report
         self._pool = BufferPool()
         self._sessions: LruCache[Session] = LruCache(_SESSIONS_KEPT)
-        self._device_sessions: LruCache[DeviceSession] = LruCache(_SESSIONS_KEPT)
+        self._device_sessions: DeviceSessions | None = None
         self._sizes_run: set[tuple[int, ...]] = set()
-        self._graphs = True
         self._closed = False
         models = ModelForms(self.path)
         self.info = models.given.info
@@ -106,6 +105,7 @@ class Engine:
         self._opener = SessionOpener(models, self.options, report)
         self._device_warnings: tuple[str, ...] = ()
         self._runner: DeviceRunner | None = None
+        self._precision = ''
         self._prepare(USUAL_OUTPUTS & self.outputs or self.outputs, device)
         models.keep_only(self._opener.model)
 
@@ -116,20 +116,29 @@ class Engine:
             if found is None:
                 break
             self._runner = DeviceRunner(found)
+            self._device_sessions = DeviceSessions(
+                self._opener, self._runner, self._report, self.path
+            )
             try:
                 self.start(np.zeros((*self.first_size, 3), np.uint8), usual).fetch().wait()
                 return
             except (ModelError, ProviderError) as err:
                 self._runner.close()
-                self._runner = None
-                self._device_sessions.clear()
+                self._runner = self._device_sessions = None
                 self._opener.reject(err)
-        opened = self._opener.choose_fastest(usual)
+        self._prepare_host(usual)
+
+    def _prepare_host(self, usual: frozenset[str]) -> None:
+        """Open and prove the first session for arrays in host memory."""
+        if self._compiles:
+            session = self._session(usual, self.info.native_size)
+        else:
+            session = self._opener.choose_fastest(usual)
+            self._sessions.get(self._key(usual, None), lambda: session)
+        self._precision = session.precision
         if not self._opener.provider.on_gpu:
             self._device_warnings = ()
-        if not self._compiles:
-            self._sessions.get(self._key(usual, None), lambda: opened.session)
-        for note in (*opened.session.notes, *_quantization_notes(self._opener.model.info)):
+        for note in (*session.notes, *_quantization_notes(self._opener.model.info)):
             self._report(f'{self.path.name}: {note}')
 
     @property
@@ -150,8 +159,8 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """Return the precision in use."""
-        return self._opener.candidate.precision
+        """Return the precision in use, which may differ from the requested one."""
+        return self._precision or self._opener.candidate.precision
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -278,16 +287,10 @@ class Engine:
         """Return a proven session; create it on first use, on the next provider if one fails."""
         if not self._compiles:
             key = self._key(outputs, None)
-            return self._sessions.get(key, lambda: self._opener.open(outputs).session)
+            return self._sessions.get(key, lambda: self._opener.open(outputs))
+        opened = partial(self._opener.open, self.outputs, size)
         key = self._key(self.outputs, size)
-
-        def make() -> Session:
-            opened = self._opener.open(self.outputs, size)
-            for note in opened.session.notes:
-                self._report(f'{self.path.name}: {note}')
-            return opened.session
-
-        return self._sessions.get(key, lambda: self._reported(size, make))
+        return self._sessions.get(key, lambda: self._reported(size, opened))
 
     def start(self, image: NDArray[np.uint8], outputs: frozenset[str]) -> DeviceFrame:
         """
@@ -300,16 +303,15 @@ class Engine:
         """
         _check(image)
         self._check_open()
-        runner = self._runner
-        if runner is None:
+        runner, sessions = self._runner, self._device_sessions
+        if runner is None or sessions is None:
             raise ModelError(f'{self.path} runs on {self.provider!r} without a device; use infer.')
         size = (image.shape[0], image.shape[1])
         needed = self.outputs if self._compiles else outputs
         try:
             with device_errors(), runner.device.current():
-                session = self._device_sessions.get(
-                    (needed, size), lambda: self._device_session(runner.device, needed, size)
-                )
+                opened = partial(sessions.get, needed, size)
+                session = self._reported(size, opened) if self._compiles else opened()
                 return runner.start(session, image)
         except HydranetError:
             raise
@@ -319,54 +321,6 @@ class Engine:
     def _check_open(self) -> None:
         if self._closed:
             raise ModelError(f'The engine of {self.path} is closed; create a new one.')
-
-    def _device_session(
-        self, device: Device, outputs: frozenset[str], size: tuple[int, int]
-    ) -> DeviceSession:
-        """Create a proven session for one image size, with a CUDA graph if the model can."""
-        types = {name: (output_shape(name, 1, size)[1:], OUTPUT_TYPES[name]) for name in outputs}
-        provider, candidate = self._opener.provider, self._opener.candidate
-        if not isinstance(provider, OnnxProvider):
-            raise ProviderError(f'{candidate} does not run on an NVIDIA GPU.')
-
-        def make() -> DeviceSession:
-            placement = DevicePlacement(device.work, size, self._graphs)
-            request = self._opener.request(candidate, outputs, size)
-            opened = provider.runtime_session(request, placement)
-            session = DeviceSession(opened, device, size, types)
-            session.warm_up(device)
-            self._prove_on_device(session, size)
-            for note in provider.notes(opened):
-                self._report(f'{self.path.name}: {note}')
-            return session
-
-        try:
-            return self._reported(size, make) if self._compiles else make()
-        except ProviderError:
-            raise
-        except Exception as err:
-            if not self._graphs:
-                raise self._failure(size, err) from err
-            self._graphs = False
-            self._report(f'{self.path.name} runs without a CUDA graph: {first_line(err)}.')
-            self._device_sessions.clear()  # they run on the old stream
-            device.renew()
-            return self._device_session(device, outputs, size)
-
-    def _prove_on_device(self, session: DeviceSession, size: tuple[int, int]) -> None:
-        """
-        Run the self-test of this size on the device.
-
-        :raises ProviderError: if the results are wrong.
-        """
-        candidate, runner = self._opener.candidate, self._runner
-        test = self._opener.reference(candidate, size)
-        if test is None or runner is None:
-            return
-        frame = runner.start(session, test.image())
-        for name in session.outputs:
-            frame.take(name)
-        require_proof(test, frame.fetch().wait(), candidate.precision)
 
     def _reported(self, size: tuple[int, ...], run: Callable[[], T]) -> T:
         """Run, and report when this may compile the model for a new image size."""
@@ -392,7 +346,8 @@ class Engine:
         """Free sessions and buffers; the engine cannot be used afterwards."""
         if self._runner is not None:
             self._runner.close()
-        self._device_sessions.clear()
+        if self._device_sessions is not None:
+            self._device_sessions.clear()
         self._sessions.clear()
         self._pool = BufferPool()
         self._closed = True

@@ -21,7 +21,6 @@ from hydranet_ros.inference.session import Session, SessionRequest
 from hydranet_ros.model_files.metadata import INT8
 from hydranet_ros.model_files.selftest import SelfTest, self_test_image
 
-RENEW_HINT = 'To renew the file: hydranet export CHECKPOINT --preset NAME -o FILE.onnx.'
 Outputs = Mapping[str, NDArray]
 
 

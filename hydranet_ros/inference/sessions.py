@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from statistics import median
-from typing import TypeVar
 
 import numpy as np
 
-from hydranet_ros.errors import HydranetError, MissingDependencyError, ModelError, ProviderError
+from hydranet_ros.errors import HydranetError, ModelError, ProviderError
 from hydranet_ros.inference.candidates import (
     Candidate,
     list_candidates,
@@ -27,7 +25,6 @@ from hydranet_ros.inference.model_file import OUTPUT_TYPES, ModelFile, ModelForm
 from hydranet_ros.inference.options import AUTO, EngineOptions
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.proving import (
-    RENEW_HINT,
     References,
     output_shape,
     require_proof,
@@ -36,19 +33,11 @@ from hydranet_ros.inference.proving import (
 from hydranet_ros.inference.session import Provider, Session, SessionRequest
 from hydranet_ros.inference.speed_cache import SpeedCache
 from hydranet_ros.inference.subgraph import prune
-from hydranet_ros.model_files.selftest import SelfTest, self_test_image
+from hydranet_ros.model_files.metadata import REWRITE_HINT
+from hydranet_ros.model_files.selftest import SelfTest, halved_size, self_test_image
 
-T = TypeVar('T')
 _ROUNDS = 5
 _MAX_PIXELS = 640 * 480
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A proven session and the candidate that runs it."""
-
-    session: Session
-    candidate: Candidate
 
 
 class SessionOpener:
@@ -78,7 +67,7 @@ class SessionOpener:
         if models.given.info.self_test is None:
             self._warn(
                 f'{models.given.path.name} has no self-test, so wrong results of a runtime may go '
-                f'unnoticed. {RENEW_HINT}'
+                f'unnoticed. {REWRITE_HINT}'
             )
 
     @property
@@ -102,25 +91,18 @@ class SessionOpener:
     def _warn(self, text: str) -> None:
         self.warnings += (text,)
 
-    def open(self, outputs: frozenset[str], size: tuple[int, int] | None = None) -> Opened:
+    def open(self, outputs: frozenset[str], size: tuple[int, int] | None = None) -> Session:
         """
-        Return a proven session for these outputs.
+        Return a proven session of the candidate in use; after a failure take the next candidate.
 
-        :param size: (H, W) of every image, if the provider compiles for one.
+        :param size: (H, W) of every image; used by providers that compile for one.
         :raises ProviderError: if the requested provider cannot be used or gives wrong results.
         :raises ModelError: if no provider can load the model.
         """
-        return self.attempt(
-            lambda: Opened(self._proven(self.candidate, outputs, size), self.candidate)
-        )
-
-    def attempt(self, make: Callable[[], T]) -> T:
-        """Call ``make`` for the candidate in use; after a failure take the next candidate."""
         while True:
+            fixed = size if self.provider.compiles else None
             try:
-                return make()
-            except MissingDependencyError:
-                raise
+                return self._proven(self.candidate, outputs, fixed)
             except (ModelError, ProviderError) as err:
                 self.reject(err)
 
@@ -164,7 +146,7 @@ class SessionOpener:
         model = model_for(candidate, self._models)
         return self._references.expected(model, candidate.provider, size)
 
-    def choose_fastest(self, outputs: frozenset[str]) -> Opened:
+    def choose_fastest(self, outputs: frozenset[str]) -> Session:
         """
         Return the fastest proven session among the candidates that run on the CPU.
 
@@ -178,9 +160,9 @@ class SessionOpener:
         known = cache.read([str(item) for item in rivals])
         if known is not None:
             self._candidates = sorted(rivals, key=lambda item: known[str(item)])
-            opened = self.open(outputs)
-            self._report(f'{_ranking(known)} (measured before); using {opened.candidate}.')
-            return opened
+            session = self.open(outputs)
+            self._report(f'{_ranking(known)} (measured before); using {self.candidate}.')
+            return session
         return self._measure(outputs, cache)
 
     def _facts(self, rivals: list[Candidate]) -> list[str]:
@@ -189,7 +171,7 @@ class SessionOpener:
         limits = f'{self._options.threads} {self._options.device} {info.native_size}'
         return [info.weights_sha256, limits, *versions, *map(str, rivals)]
 
-    def _measure(self, outputs: frozenset[str], cache: SpeedCache) -> Opened:
+    def _measure(self, outputs: frozenset[str], cache: SpeedCache) -> Session:
         """Open every candidate that proves itself, measure all in turn, keep the fastest."""
         sessions: dict[Candidate, Session] = {}
         failures: dict[Candidate, HydranetError] = {}
@@ -200,7 +182,8 @@ class SessionOpener:
                 failures[candidate] = err
         if not sessions:
             raise self._nothing_works(failures)
-        times = _milliseconds(sessions, _measured_size(self._models.given), outputs)
+        size = halved_size(self._models.given.info.native_size, _MAX_PIXELS)
+        times = _milliseconds(sessions, size, outputs)
         self._candidates = sorted(times, key=lambda item: times[item])
         best = self.candidate
         if failures:
@@ -211,7 +194,7 @@ class SessionOpener:
                 session.close()
         cache.write({str(item): value for item, value in times.items()})
         self._report(f'{_ranking({str(k): v for k, v in times.items()})}; using {best}.')
-        return Opened(sessions[best], best)
+        return sessions[best]
 
     def _nothing_works(self, failures: Mapping[Candidate, HydranetError]) -> HydranetError:
         """Return the error after the last candidate failed."""
@@ -237,14 +220,6 @@ def _failure(candidate: Candidate, err: HydranetError) -> str:
         f'Provider {candidate.provider!r} ({version}, {candidate.precision}) cannot be used: '
         f'{str(err).rstrip(".")}.'
     )
-
-
-def _measured_size(model: ModelFile) -> tuple[int, int]:
-    """Return the native size, halved until it has at most 640x480 pixels."""
-    height, width = model.info.native_size
-    while height * width > _MAX_PIXELS:
-        height, width = (height + 1) // 2, (width + 1) // 2
-    return height, width
 
 
 def _milliseconds(

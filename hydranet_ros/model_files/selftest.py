@@ -139,7 +139,7 @@ class SelfTest:
         metrics: dict[str, float] = {}
         for name, values in outputs.items():
             if name in self.expected:
-                found = _metrics(name, self._values(name), _on_grid(name, values, self.step))
+                found = output_metrics(name, self._values(name), _on_grid(name, values, self.step))
                 metrics |= found if np.isfinite(values).all() else dict.fromkeys(found, math.nan)
         limits = {
             name: max(TOLERANCES[precision][name], _ROUNDING_FACTOR * self.rounding.get(name, 0.0))
@@ -178,8 +178,17 @@ def self_test_size(native: tuple[int, int]) -> tuple[int, int]:
 
     :param native: (height, width) in pixels.
     """
-    height, width = native
-    while height * width > MAX_PIXELS:
+    return halved_size(native, MAX_PIXELS)
+
+
+def halved_size(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """
+    Return a size halved until it has at most ``max_pixels``.
+
+    :param size: (height, width) in pixels.
+    """
+    height, width = size
+    while height * width > max_pixels:
         height, width = (height + 1) // 2, (width + 1) // 2
     return height, width
 
@@ -222,7 +231,13 @@ def _on_grid(name: str, values: NDArray, step: int) -> NDArray:
     return np.ascontiguousarray(values[step // 2 :: step, step // 2 :: step].astype(_TYPES[name]))
 
 
-def _metrics(name: str, expected: NDArray, found: NDArray) -> dict[str, float]:
+def output_metrics(name: str, expected: NDArray, found: NDArray) -> dict[str, float]:
+    """
+    Return the metrics of one output, as :class:`Deviation` explains them.
+
+    :param name: labels, confidence, depth or normals.
+    :param expected: values of the shape of ``found``.
+    """
     if name == 'labels':
         return {'labels': float((expected != found).mean())}
     difference = np.abs(expected.astype(np.float64) - found)

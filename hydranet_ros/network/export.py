@@ -23,7 +23,12 @@ from hydranet_ros.files import atomic_paths
 from hydranet_ros.model_files.forms import sibling
 from hydranet_ros.model_files.metadata import ModelInfo
 from hydranet_ros.model_files.preset import ExportFacts, Preset
-from hydranet_ros.model_files.selftest import SelfTest, self_test_image, self_test_size
+from hydranet_ros.model_files.selftest import (
+    SelfTest,
+    halved_size,
+    self_test_image,
+    self_test_size,
+)
 from hydranet_ros.network.checkpoints import Checkpoint, load_checkpoint, weights_digest
 from hydranet_ros.network.export_comparison import (
     GraphDifferences,
@@ -140,9 +145,7 @@ def export_checkpoint(
 
 def _references(module: ExportModule, native: tuple[int, int]) -> list[Reference]:
     """Return references of the native size, halved until it is bearable, and of about half."""
-    height, width = native
-    while height * width > _MAX_COMPARED:
-        height, width = (height + 1) // 2, (width + 1) // 2
+    height, width = halved_size(native, _MAX_COMPARED)
     sizes = ((height, width), (height // 2 + 7, width // 2 + 5))
     return [reference_outputs(module, comparison_image(*size)) for size in sizes]
 

@@ -194,11 +194,12 @@ def test_building_an_engine_for_a_size_is_reported_once_before_and_after(
     monkeypatch.setattr(PROVIDERS['cpu'], 'compiles', True, raising=False)
     told: list[str] = []
     engine = Engine(model, EngineOptions(provider='cpu'), report=told.append)
+    assert len(told) == 2 and '64x48 ready after' in told[1], 'the native size is prepared'
     for _ in range(2):
         assert engine.infer(random_image(), LABELS).labels is not None
-    assert len(told) == 2
-    assert 'all.onnx: cpu loads or builds its engine for 47x33' in told[0]
-    assert '47x33 ready after' in told[1]
+    assert len(told) == 4
+    assert 'all.onnx: cpu loads or builds its engine for 47x33' in told[2]
+    assert '47x33 ready after' in told[3]
 
 
 def test_a_batch_equals_its_images_one_by_one(engine: Engine):

@@ -210,14 +210,14 @@ def test_the_form_of_the_cpu_beside_the_file_is_used_by_the_cpu_alone(tmp_path):
     path = make_model(tmp_path / 'model.onnx', self_test=self_test())
     make_model(tmp_path / 'model.cpu.onnx', self_test=self_test(), form='cpu')
     found = Engine(path, EngineOptions('cpu'))
-    assert found._opener.model.path.name == 'model.cpu.onnx'
+    assert found.file.name == 'model.cpu.onnx'
     assert found.infer(self_test_image(20, 30)).labels is not None
 
 
 def test_a_form_of_other_weights_beside_the_file_is_ignored(tmp_path):
     path = make_model(tmp_path / 'model.onnx', self_test=self_test())
     make_model(tmp_path / 'model.cpu.onnx', form='cpu', weights_sha256='1' * 64)
-    assert Engine(path, EngineOptions('cpu'))._opener.model.path == path
+    assert Engine(path, EngineOptions('cpu')).file == path
 
 
 def test_the_form_of_the_cpu_is_refused_by_other_providers(monkeypatch, tmp_path):
@@ -243,7 +243,7 @@ def test_int8_needs_the_quantized_form(tmp_path):
     changes = {'int8_labels_changed': 0.01, 'int8_depth_changed': 0.02}
     make_model(tmp_path / 'model.int8.onnx', self_test=self_test(), form='int8', metrics=changes)
     found = Engine(path, EngineOptions('cpu', 'int8'))
-    assert (found.precision, found._opener.model.path.name) == ('int8', 'model.int8.onnx')
+    assert (found.precision, found.file.name) == ('int8', 'model.int8.onnx')
     lines: list[str] = []
     given = Engine(tmp_path / 'model.int8.onnx', EngineOptions('cpu'), report=lines.append)
     assert given.precision == 'int8'

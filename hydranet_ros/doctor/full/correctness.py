@@ -24,7 +24,7 @@ from hydranet_ros.inference.model_file import ModelForms
 from hydranet_ros.inference.providers import PROVIDERS
 from hydranet_ros.inference.proving import run_once
 from hydranet_ros.inference.session import Session, SessionRequest
-from hydranet_ros.model_files.selftest import TOLERANCES
+from hydranet_ros.model_files.selftest import TOLERANCES, output_metrics
 
 SIZES = ((480, 640), (479, 641), (375, 1242))
 ALTERNATING = 200
@@ -106,23 +106,15 @@ def deviations(outputs: Outputs, right: Outputs) -> dict[str, float]:
     """
     Return the deviations by metric; NaN where an output is not finite.
 
-    ``labels``: fraction of pixels whose class differs; ``depth``, ``depth_p95``, ``depth_max``:
-    median, 95th percentile and maximum of the relative difference; ``confidence``, ``normals``:
-    mean difference.
+    They are those of the self-test, for all pixels, and ``depth_max``: the largest relative
+    difference of depth.
     """
     found: dict[str, float] = {}
     for name, values in outputs.items():
-        expected = right[name]
-        if name == 'labels':
-            found[name] = float((values != expected).mean())
-            continue
-        difference = np.abs(values.astype(np.float64) - expected)
+        found |= output_metrics(name, right[name], values)
         if name == 'depth':
-            relative = difference / np.maximum(np.abs(expected), 1e-6)
-            for metric, percent in (('depth', 50), ('depth_p95', 95), ('depth_max', 100)):
-                found[metric] = float(np.percentile(relative, percent))
-        else:
-            found[name] = float(difference.mean())
+            difference = np.abs(values.astype(np.float64) - right[name])
+            found['depth_max'] = float((difference / np.maximum(np.abs(right[name]), 1e-6)).max())
     return found
 
 
