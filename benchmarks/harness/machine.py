@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.harness.options import usable_cores
 from hydranet_ros import __version__
 from hydranet_ros.inference.nvidia import gpu_name
+from hydranet_ros.inference.processor import first_value, processor_model
 
 PACKAGES = (
     'numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu', 'onnx', 'torch',
@@ -21,9 +22,9 @@ PACKAGES = (
 
 def machine() -> dict[str, Any]:
     """Return the processor, its cores, the memory, the GPU, the system and the load average."""
-    kilobytes = int((_first('/proc/meminfo', 'MemTotal') or '0').split()[0])
+    kilobytes = int((first_value(Path('/proc/meminfo'), 'MemTotal') or '0').split()[0])
     return {
-        'cpu': _first('/proc/cpuinfo', 'model name') or platform.processor() or 'unknown',
+        'cpu': processor_model() or 'unknown',
         'cores': usable_cores(),
         'memory_gib': round(kilobytes / 2**20, 1),
         'gpu': gpu_name(0) or None,
@@ -52,15 +53,6 @@ def commit() -> dict[str, Any] | None:
     if not head:
         return None
     return {'hash': head, 'dirty': bool(_git(root, 'status', '--porcelain'))}
-
-
-def _first(file: str, key: str) -> str:
-    """Return the value of the first ``key : value`` line of a file of /proc."""
-    try:
-        lines = Path(file).read_text(encoding='utf-8').splitlines()
-    except OSError:
-        return ''
-    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith(key)), '')
 
 
 def _git(root: Path, *arguments: str) -> str:

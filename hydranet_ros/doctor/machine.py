@@ -10,10 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from hydranet_ros.doctor.checks import Check, Status
+from hydranet_ros.inference.processor import (
+    CPU_INFO,
+    first_value,
+    processor_flags,
+    processor_model,
+)
 from hydranet_ros.resources import user_cache_directory
 
 SECTION = 'Machine'
-CPU_INFO = Path('/proc/cpuinfo')
 MEMORY_INFO = Path('/proc/meminfo')
 CPU_QUOTA = Path('/sys/fs/cgroup/cpu.max')
 _FEATURES = {
@@ -36,12 +41,12 @@ def machine_checks() -> Iterator[Check]:
 def check_cpu() -> Check:
     """Return the CPU's model, the cores this process may use, and its vector instructions."""
     cores, quota = len(os.sched_getaffinity(0)), cpu_quota()
-    features = cpu_features()
+    model, features = processor_model(CPU_INFO), cpu_features()
     shown = f'{cores} core{"s" * (cores != 1)}'
     if quota and quota < cores:
         shown += f', limited to {quota:g} by the container'
-    text = f'{cpu_model()}, {shown}; {", ".join(features) or "no vector instructions known"}'
-    facts = {'model': cpu_model(), 'cores': cores, 'quota': quota, 'features': list(features),
+    text = f'{model}, {shown}; {", ".join(features) or "no vector instructions known"}'
+    facts = {'model': model, 'cores': cores, 'quota': quota, 'features': list(features),
              'architecture': platform.machine()}  # fmt: skip
     if platform.machine() == 'x86_64' and 'AVX2' not in features:
         return Check(
@@ -52,14 +57,9 @@ def check_cpu() -> Check:
     return Check(SECTION, 'CPU', Status.OK, text, facts=facts)
 
 
-def cpu_model() -> str:
-    """Return the model name of the CPU."""
-    return _first(CPU_INFO, 'model name') or platform.processor() or platform.machine()
-
-
 def cpu_features() -> tuple[str, ...]:
     """Return the vector instructions of the CPU that speed up the network."""
-    flags = (_first(CPU_INFO, 'flags') or _first(CPU_INFO, 'Features')).split()
+    flags = processor_flags(CPU_INFO)
     return tuple(name for flag, name in _FEATURES.items() if flag in flags)
 
 
@@ -113,14 +113,4 @@ def _size(folder: Path) -> int:
 
 
 def _kilobytes(key: str) -> int:
-    return int((_first(MEMORY_INFO, key) or '0').split()[0])
-
-
-def _first(file: Path, key: str) -> str:
-    """Return the value of the first ``key : value`` line of a file of /proc."""
-    try:
-        lines = file.read_text(encoding='utf-8', errors='replace').splitlines()
-    except OSError:
-        return ''
-    values = (line.split(':', 1) for line in lines if ':' in line)
-    return next((value.strip() for name, value in values if name.strip() == key), '')
+    return int((first_value(MEMORY_INFO, key) or '0').split()[0])

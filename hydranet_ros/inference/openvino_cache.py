@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hydranet_ros.files import write_atomically
-from hydranet_ros.inference.speed_cache import processor_name
+from hydranet_ros.inference.processor import processor_identity
 from hydranet_ros.resources import user_cache_directory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class BlobCache:
     def __init__(self, request: SessionRequest, device: str, facts: str) -> None:
         folder = request.options.cache_directory or user_cache_directory()
         content = hashlib.sha256(request.model).hexdigest()
-        key = '\n'.join([content, processor_name(), device, str(request.size), facts])
+        key = '\n'.join([content, processor_identity(), device, str(request.size), facts])
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
         self._path = folder / 'openvino' / f'{name}.blob'
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
 
 from hydranet_ros.errors import ProviderError
 from hydranet_ros.inference.openvino_runtime import INSTALL, openvino_core
 from hydranet_ros.inference.openvino_session import OpenvinoSession, open_session
 from hydranet_ros.inference.options import AUTO, EngineOptions
+from hydranet_ros.inference.processor import processor_flags
 from hydranet_ros.inference.session import SessionRequest
 
 AUTO_DEVICE = 'AUTO'
 CPU = 'CPU'
-_CPU_INFO = Path('/proc/cpuinfo')
-_BFLOAT16 = re.compile(r'^flags\s*:.*\b(?:amx_bf16|avx512_bf16)\b', re.MULTILINE)
+_BFLOAT16 = frozenset({'amx_bf16', 'avx512_bf16'})
 
 
 class OpenvinoProvider:
@@ -61,7 +58,7 @@ class OpenvinoProvider:
                 device = CPU
         if device != CPU:
             return ('float16', 'float32')
-        return ('bfloat16', 'float32') if has_bfloat16() else ('float32',)
+        return ('bfloat16', 'float32') if _BFLOAT16 & processor_flags() else ('float32',)
 
     def open(self, request: SessionRequest) -> OpenvinoSession:
         """Load a model for arrays in host memory."""
@@ -112,13 +109,3 @@ def choose_device(requested: str, devices: Sequence[str]) -> str:
         f'device is {requested!r}, which OpenVINO does not find; it finds '
         f'{", ".join(devices)}. Set device to one of these or to AUTO'
     )
-
-
-@lru_cache(maxsize=1)
-def has_bfloat16() -> bool:
-    """Return whether the processor multiplies in bfloat16."""
-    try:
-        text = _CPU_INFO.read_text(encoding='utf-8', errors='replace')
-    except OSError:
-        return False
-    return _BFLOAT16.search(text) is not None

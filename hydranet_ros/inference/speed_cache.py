@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import platform
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydranet_ros.files import write_atomically
+from hydranet_ros.inference.processor import processor_identity
 from hydranet_ros.resources import user_cache_directory
 
-_CPU_INFO = Path('/proc/cpuinfo')
 logger = logging.getLogger(__name__)
 
 
@@ -31,7 +29,7 @@ class SpeedCache:
     """
 
     def __init__(self, folder: Path | None, facts: Sequence[str]) -> None:
-        key = hashlib.sha256('\n'.join([processor_name(), *facts]).encode()).hexdigest()[:24]
+        key = hashlib.sha256('\n'.join([processor_identity(), *facts]).encode()).hexdigest()[:24]
         self._path = (folder or user_cache_directory()) / 'speed' / f'{key}.json'
 
     def read(self, candidates: Sequence[str]) -> Mapping[str, float] | None:
@@ -50,14 +48,3 @@ class SpeedCache:
             write_atomically(self._path, json.dumps(times).encode())
         except OSError as err:
             logger.info('Measured times are not kept: %s', err)
-
-
-def processor_name() -> str:
-    """Return the model of the processor and its architecture."""
-    try:
-        text = _CPU_INFO.read_text(encoding='utf-8', errors='replace')
-    except OSError:
-        text = ''
-    found = re.search(r'^model name\s*:\s*(.*)$', text, re.MULTILINE)
-    family = re.findall(r'^(?:cpu family|model|stepping)\s*:\s*(.*)$', text, re.MULTILINE)[:3]
-    return ' '.join([found[1] if found else '', *family, platform.machine()])

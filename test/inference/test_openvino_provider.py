@@ -15,7 +15,6 @@ from hydranet_ros.inference.engine import Engine
 from hydranet_ros.inference.openvino_provider import (
     OpenvinoProvider,
     choose_device,
-    has_bfloat16,
     requested_device,
 )
 from hydranet_ros.inference.openvino_session import compile_options
@@ -83,20 +82,9 @@ def test_the_number_of_an_nvidia_gpu_leaves_openvino_on_the_cpu(provider, device
         ('avx2 amx_bf16', ('bfloat16', 'float32')), ('avx2 my_amx_bf16x', ('float32',)),
     ],
 )  # fmt: skip
-def test_bfloat16_is_automatic_where_the_processor_has_it(
-    monkeypatch, tmp_path, flags, precisions
-):
-    info = tmp_path / 'cpuinfo'
-    info.write_text(f'model name\t: A\nflags\t\t: fpu {flags}\nbugs\t\t: amx_bf16\n')
-    monkeypatch.setattr(openvino_provider, '_CPU_INFO', info)
-    has_bfloat16.cache_clear()
-    try:
-        assert OpenvinoProvider().automatic_precisions(EngineOptions()) == precisions
-        info.unlink()
-        has_bfloat16.cache_clear()
-        assert OpenvinoProvider().automatic_precisions(EngineOptions()) == ('float32',)
-    finally:
-        has_bfloat16.cache_clear()
+def test_bfloat16_is_automatic_where_the_processor_has_it(monkeypatch, flags, precisions):
+    monkeypatch.setattr(openvino_provider, 'processor_flags', lambda: frozenset(flags.split()))
+    assert OpenvinoProvider().automatic_precisions(EngineOptions()) == precisions
 
 
 @pytest.mark.parametrize('device', ['GPU', 'GPU.1', 'NPU'])

@@ -18,9 +18,10 @@ from onnx import helper
 
 from hydranet_ros.errors import ModelError, ProviderError
 from hydranet_ros.inference.engine import Engine
-from hydranet_ros.inference.openvino_provider import OpenvinoProvider, has_bfloat16
+from hydranet_ros.inference.openvino_provider import OpenvinoProvider
 from hydranet_ros.inference.openvino_session import OpenvinoSession, reason
 from hydranet_ros.inference.options import EngineOptions
+from hydranet_ros.inference.processor import processor_flags
 from hydranet_ros.inference.proving import output_shape
 from hydranet_ros.inference.session import SessionRequest
 from hydranet_ros.model_files.metadata import METADATA_KEY, ModelInfo
@@ -148,7 +149,7 @@ def precision_of(precision: str, path: Path) -> str:
 def test_the_precision_is_what_the_processor_computes_in(small):
     assert precision_of('float32', small) == 'float32'
     assert precision_of('int8', small) == 'int8'
-    native = has_bfloat16()
+    native = bool({'amx_bf16', 'avx512_bf16'} & processor_flags())
     session = open_small(small, 'bfloat16')
     assert session.precision == ('bfloat16' if native else 'float32')
     assert bool(session.notes) is not native
