@@ -63,10 +63,14 @@ def test_the_segment_of_a_killed_process_is_reclaimed_by_the_next_start(particip
     process, segments = participant()
     process.kill()
     process.wait()
-    reclaim()
-    # Another process may be the one that removes them.
-    for path in segments:
-        wait_for(lambda p=path: not (p.exists() or Path(f'{p}_el').exists()), what=str(path))
+    files = [*segments, *(Path(f'{path}_el') for path in segments)]
+
+    def gone() -> bool:
+        # Another process may hold the lock to remove them, and a test may kill that process.
+        reclaim()
+        return not any(path.exists() for path in files)
+
+    wait_for(gone, what=lambda: f'no file of {sorted(map(str, segments))}')
 
 
 @pytest.mark.parametrize('stopped', [False, True])
