@@ -5,12 +5,11 @@ FRAMES ?= 0
 JOBS ?= 3
 SAMPLE ?= 60
 
-.PHONY: help demo test test-openvino test-slow lint types docs bench mutation clean
+.PHONY: help demo test test-slow lint types docs bench mutation clean
 
 help:
 	@echo 'make demo       play a street through the node and write demo/'
 	@echo 'make test       run the test suite (JOBS=3 processes; ARGS="-k name")'
-	@echo 'make test-openvino  run the tests that need OpenVINO'
 	@echo 'make test-slow  run the exhaustive tests'
 	@echo 'make lint       check style with ruff'
 	@echo 'make types      check types with mypy'
@@ -23,27 +22,19 @@ demo:
 	@$(BIN)/hydranet demo -o demo $(if $(filter-out 0,$(FRAMES)),--frames $(FRAMES))
 
 test:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' $(ARGS)
 
-# Each file in a process of its own: a process that has used OpenVINO may not survive the tests
-# that send signals or fork.
-test-openvino:
-	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
-	@for file in test/inference/test_openvino*.py test/inference/test_sessions.py \
-	  test/network/test_portable.py test/doctor/test_short.py; do \
-	  $(BIN)/python -m pytest -m 'not slow' $$file || exit 1; done
-
 test-slow:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test lint
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test lint
 	@$(BIN)/mypy
 
 docs:
@@ -55,7 +46,7 @@ bench:
 	@$(BIN)/python -m benchmarks $(SUITES) --json bench/bench.json --plot bench/bench.png $(ARGS)
 
 mutation:
-	@$(PYTHON) scripts/bootstrap.py cpu ros train scenes test mutation
+	@$(PYTHON) scripts/bootstrap.py cpu openvino ros train scenes test mutation
 	@$(BIN)/python scripts/mutation_test.py --sample $(SAMPLE) $(ARGS)
 
 clean:

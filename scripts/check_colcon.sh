@@ -2,7 +2,7 @@
 # Build the package with colcon in a temporary workspace, and start the installed node.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-python3 "$root/scripts/bootstrap.py" colcon cpu ros train scenes test lint
+python3 "$root/scripts/bootstrap.py" colcon cpu openvino ros train scenes test lint
 workspace=$(mktemp -d)
 trap 'rm -rf "$workspace"' EXIT
 mkdir -p "$workspace/src"
