@@ -30,6 +30,8 @@ from hydranet_ros.inference.tensorrt_cache import (
     prepare_folder,
     record_engines,
 )
+from hydranet_ros.inference.unsigned import unsigned_activations
+from hydranet_ros.model_files.metadata import INT8
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +108,14 @@ class CpuProvider(OnnxProvider):
 
     name = 'cpu'
     forms: tuple[str, ...] = ('cpu', 'portable')
+
+    def runtime_session(
+        self, request: SessionRequest, placement: DevicePlacement | None = None
+    ) -> Any:
+        """Return an ``onnxruntime.InferenceSession``; int8 activations become uint8."""
+        if request.precision == INT8:
+            request = replace(request, model=unsigned_activations(request.model))
+        return super().runtime_session(request, placement)
 
 
 class CudaProvider(OnnxProvider):
